@@ -1,0 +1,16 @@
+//! `muskox serve`
+
+use std::path::PathBuf;
+
+use super::Failed;
+use crate::config::Config;
+use crate::{logging, server};
+
+/// Runs the server until SIGTERM or SIGINT.
+pub(super) fn run(path: Option<PathBuf>) -> Result<(), Failed> {
+    let path = Config::path(path);
+    let config = Config::load(&path)?;
+    logging::start(&config.log);
+    super::runtime()?.block_on(server::serve(config, path))?;
+    Ok(())
+}

@@ -1,0 +1,243 @@
+//! Every key with its meaning: the source of `muskox config describe` and of `docs/muskox.toml.md`.
+
+use std::fmt::Write as _;
+
+use super::Config;
+
+/// A key of `muskox.toml`.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// The table it stands in; empty at the top.
+    pub table: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// What it does, in one sentence.
+    pub meaning: &'static str,
+}
+
+const fn key(table: &'static str, name: &'static str, meaning: &'static str) -> Key {
+    Key {
+        table,
+        name,
+        meaning,
+    }
+}
+
+/// All keys in the order of the reference page.
+pub const KEYS: &[Key] = &[
+    key(
+        "",
+        "hostname",
+        "Name of this server: greetings, Received fields and authentication results carry it. The only key without a default.",
+    ),
+    key(
+        "",
+        "data_dir",
+        "Directory of the database and of large messages; created with mode 0700. Must be on a local file system.",
+    ),
+    key(
+        "smtp",
+        "mx",
+        "Addresses that receive mail from other servers.",
+    ),
+    key(
+        "smtp",
+        "submission",
+        "Addresses where users send mail, with STARTTLS.",
+    ),
+    key(
+        "smtp",
+        "submissions",
+        "Addresses where users send mail, TLS from the first octet.",
+    ),
+    key(
+        "smtp",
+        "lmtp",
+        "Addresses for LMTP without authentication, for a mail server in front; keep them private.",
+    ),
+    key(
+        "smtp",
+        "max_message_bytes",
+        "Largest message accepted, announced as SIZE.",
+    ),
+    key("smtp", "max_recipients", "Most recipients of one message."),
+    key(
+        "smtp",
+        "max_sessions",
+        "Most SMTP sessions at a time; more are answered 421.",
+    ),
+    key(
+        "smtp",
+        "max_sessions_per_address",
+        "Most SMTP sessions at a time from one IP address.",
+    ),
+    key("imap", "listen", "Addresses for IMAP with STARTTLS."),
+    key(
+        "imap",
+        "listen_tls",
+        "Addresses for IMAP, TLS from the first octet.",
+    ),
+    key(
+        "imap",
+        "max_append_bytes",
+        "Largest message a client may store, announced as APPENDLIMIT.",
+    ),
+    key(
+        "imap",
+        "max_sessions",
+        "Most IMAP sessions at a time; more are answered BYE.",
+    ),
+    key(
+        "imap",
+        "max_sessions_per_address",
+        "Most IMAP sessions at a time from one IP address.",
+    ),
+    key(
+        "tls",
+        "certificate",
+        "PEM file with the certificate chain. Without one the server makes a self-signed certificate in its data directory. Read again on SIGHUP.",
+    ),
+    key(
+        "tls",
+        "key",
+        "PEM file with the private key of the certificate.",
+    ),
+    key(
+        "dns",
+        "nameservers",
+        "Resolvers to ask, as address:port; those of the system when empty.",
+    ),
+    key(
+        "queue",
+        "relay",
+        "Smart host for all outbound mail, as host:port; mail goes to the MX of each domain when absent.",
+    ),
+    key(
+        "queue",
+        "connections_per_destination",
+        "Most connections at a time to one destination.",
+    ),
+    key(
+        "queue",
+        "delay_notice_hours",
+        "Hours after which a sender is told that a message is late.",
+    ),
+    key(
+        "queue",
+        "give_up_days",
+        "Days after which a message is given up and the sender told.",
+    ),
+    key(
+        "filter",
+        "junk_score",
+        "Score from which on a message goes to Junk.",
+    ),
+    key(
+        "filter",
+        "reject_score",
+        "Score from which on a message is refused while the sender is connected.",
+    ),
+    key(
+        "metrics",
+        "listen",
+        "Address of the private HTTP listener: /metrics, /healthz, /readyz.",
+    ),
+    key("log", "format", "\"text\" or \"json\"."),
+    key(
+        "log",
+        "level",
+        "\"error\", \"warn\", \"info\", \"debug\" or \"trace\". MUSKOX_LOG overrides it, with the syntax of tracing's EnvFilter.",
+    ),
+    key(
+        "control",
+        "socket",
+        "Unix socket where `muskox` commands find the running server.",
+    ),
+    key("store", "readers", "Threads that read the database."),
+    key(
+        "store",
+        "cache_mib",
+        "Memory for database pages, in MiB, of all connections together.",
+    ),
+];
+
+/// The reference page in Markdown.
+#[must_use]
+pub fn page(example: &Config) -> String {
+    let defaults = toml::Value::try_from(example).unwrap_or(toml::Value::Boolean(false));
+    let mut page = String::from(
+        "# muskox.toml\n\n\
+         The server's own settings. Domains, accounts and aliases are in the database: see\n\
+         `muskox domain|account|alias --help`. An unknown key is an error. Generated by\n\
+         `muskox config describe`.\n",
+    );
+    let mut table = None;
+    for key in KEYS {
+        if table != Some(key.table) {
+            let heading = if key.table.is_empty() {
+                "Top level".into()
+            } else {
+                format!("[{}]", key.table)
+            };
+            let _ = write!(
+                page,
+                "\n## {heading}\n\n| key | default | meaning |\n|---|---|---|\n"
+            );
+            table = Some(key.table);
+        }
+        let value = if key.name == "hostname" {
+            None
+        } else {
+            default_of(&defaults, key)
+        };
+        let value = value.map_or_else(|| "none".into(), |value| format!("`{value}`"));
+        let _ = writeln!(page, "| `{}` | {value} | {} |", key.name, key.meaning);
+    }
+    page
+}
+
+fn default_of(defaults: &toml::Value, key: &Key) -> Option<String> {
+    let table = if key.table.is_empty() {
+        Some(defaults)
+    } else {
+        defaults.get(key.table)
+    };
+    table?.get(key.name).map(ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_of_the_types_is_explained_and_every_explained_key_exists() {
+        let mut config = Config::new(smtp::Domain::parse("mail.example.org").unwrap());
+        config.tls.certificate = Some("c".into());
+        config.tls.key = Some("k".into());
+        config.queue.relay = Some("a:1".into());
+        let value = toml::Value::try_from(&config).unwrap();
+        let mut actual = Vec::new();
+        for (name, value) in value.as_table().unwrap() {
+            match value.as_table() {
+                Some(table) => actual.extend(table.keys().map(|key| (name.as_str(), key.as_str()))),
+                None => actual.push(("", name.as_str())),
+            }
+        }
+        actual.sort_unstable();
+        let mut explained: Vec<_> = KEYS.iter().map(|key| (key.table, key.name)).collect();
+        explained.sort_unstable();
+        assert_eq!(actual, explained);
+    }
+
+    #[test]
+    fn the_committed_reference_page_is_current() {
+        let page = page(&Config::new(
+            smtp::Domain::parse("mail.example.org").unwrap(),
+        ));
+        assert_eq!(
+            include_str!("../../../docs/muskox.toml.md"),
+            page,
+            "run `cargo xtask docs`"
+        );
+    }
+}

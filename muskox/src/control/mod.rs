@@ -1,0 +1,22 @@
+//! The control socket: how `muskox` commands speak to the running server.
+//!
+//! A Unix socket, mode 0660 in a directory of the server's. A client sends one JSON object on one
+//! line ([`Request`]) and reads one ([`Reply`]); then either asks again or closes. Whoever can
+//! open the socket is an administrator. Start at [`Request`].
+
+mod client;
+mod handler;
+mod protocol;
+mod server;
+
+pub use client::{Client, ClientError};
+pub use handler::Handler;
+pub(crate) use handler::{dkim_record, first_keys};
+pub use protocol::{
+    AccountRequest, AliasRequest, CapturedRequest, DkimAlgorithm, DkimRequest, DomainRequest,
+    Failure, FailureKind, QueueRequest, Reply, Request,
+};
+pub use server::serve;
+
+/// The longest request or reply line, in bytes.
+pub const MAX_LINE: usize = 64 * 1024 * 1024;

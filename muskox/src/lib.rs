@@ -1,0 +1,12 @@
+//! The product: configuration, command line, listeners, supervision and wiring.
+//!
+//! [`cli`] is what the binary runs; [`server`] puts the services and the protocol servers
+//! together and keeps them running; [`control`] is the socket between the two; [`demo`] is a
+//! server that needs nothing. Protocols are in `servers/`, rules of mail in `services/`.
+
+pub mod cli;
+pub mod config;
+pub mod control;
+pub mod demo;
+mod logging;
+pub mod server;

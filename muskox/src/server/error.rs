@@ -1,0 +1,77 @@
+//! Why a server does not start, or stopped.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::config::ConfigError;
+
+/// Why a server does not start, or stopped. Its text is one line for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is refused.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database cannot be opened.
+    #[error("data directory {}: {source}", path.display())]
+    Store {
+        /// The data directory.
+        path: PathBuf,
+        /// Why not.
+        source: store::Error,
+    },
+    /// A listener cannot be bound.
+    #[error("cannot listen on {address} for {name}: {source}")]
+    Listen {
+        /// The listener.
+        name: &'static str,
+        /// Its address.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The control socket cannot be made.
+    #[error("control socket {}: {source}", path.display())]
+    Control {
+        /// The socket.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The certificate or key is no good.
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
+    /// No resolver can be reached.
+    #[error("name resolution: {0}")]
+    Dns(#[from] dns::Error),
+    /// The demo's accounts cannot be made.
+    #[error("accounts: {0}")]
+    Directory(#[from] directory::Error),
+    /// The smart host's address makes no sense.
+    #[error("[queue] relay: {0}")]
+    Relay(String),
+    /// The system said no.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The disk failed under the store: nothing is accepted any more.
+    #[error("the store failed and takes no more writes; see the log for the first error")]
+    StoreFailed,
+}
+
+impl StartError {
+    /// Whether the system denied what was asked.
+    #[must_use]
+    pub fn is_permission(&self) -> bool {
+        matches!(
+            self,
+            Self::Listen { source, .. } | Self::Control { source, .. } | Self::Io(source)
+                if source.kind() == ErrorKind::PermissionDenied
+        )
+    }
+
+    /// Whether the configuration is to blame.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        matches!(self, Self::Config(_) | Self::Relay(_))
+    }
+}

@@ -1,0 +1,317 @@
+//! Putting the services and the protocol servers together, and keeping them running.
+//!
+//! [`Server::start`] opens the store, binds every listener and only then accepts; [`Server::stop`]
+//! ends the sessions, then the queue, then the store. `serve` adds what a service needs: signals,
+//! readiness for systemd, the watchdog. The demo and the tests start the same server with other
+//! [`Parts`].
+
+mod error;
+mod identity;
+mod listener;
+mod metrics;
+mod parts;
+mod signals;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::registry::Registry;
+use tls::Certificates;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::control::{self, Handler};
+use crate::demo::Captures;
+use listener::{Listener, Slots};
+
+pub use error::StartError;
+pub use parts::{Parts, Services};
+
+/// How long the tasks of a stopping server are waited for.
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often released blobs and orphan files are looked for.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    /// The services, for whoever started the server.
+    pub services: Services,
+    addresses: Vec<(&'static str, SocketAddr)>,
+    certificates: Arc<Certificates>,
+    shutdown: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Server {
+    /// Starts everything that `config` asks for. When it returns, every listener accepts.
+    ///
+    /// # Errors
+    /// What cannot be opened or bound. Nothing stays running then.
+    pub async fn start(config: &Config, parts: Parts) -> Result<Self, StartError> {
+        let identity = match parts.identity.clone() {
+            Some(identity) => identity,
+            None => identity::load(config)?,
+        };
+        let certificates = Certificates::new(identity);
+        let mut registry = Registry::default();
+        let captures = parts.captures.clone();
+        let services = Services::open(config, parts, &certificates, &mut registry).await?;
+        let mut server = Self {
+            services,
+            addresses: Vec::new(),
+            certificates,
+            shutdown: CancellationToken::new(),
+            tasks: JoinSet::new(),
+        };
+        match server.listen(config, registry, captures).await {
+            Ok(()) => Ok(server),
+            Err(error) => {
+                server.stop().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn listen(
+        &mut self,
+        config: &Config,
+        registry: Registry,
+        captures: Option<Captures>,
+    ) -> Result<(), StartError> {
+        self.listen_smtp(config)?;
+        self.listen_imap(config)?;
+        self.listen_http(config, registry)?;
+        let handler = Arc::new(Handler::new(
+            self.services.clone(),
+            self.addresses.clone(),
+            config.hostname.clone(),
+            captures,
+        ));
+        let socket = &config.control.socket;
+        let control = control::serve(socket, handler, self.shutdown.clone())
+            .await
+            .map_err(|source| StartError::Control {
+                path: socket.clone(),
+                source,
+            })?;
+        self.tasks.spawn(control);
+        self.run_queue();
+        self.run_sweeper();
+        Ok(())
+    }
+
+    fn listen_smtp(&mut self, config: &Config) -> Result<(), StartError> {
+        let slots = Slots::new(
+            config.smtp.max_sessions,
+            config.smtp.max_sessions_per_address,
+        );
+        let tls = self.certificates.server_config()?;
+        let kinds = [
+            ("mx", smtpd::Role::Mx, &config.smtp.mx, None),
+            (
+                "submission",
+                smtpd::Role::Submission,
+                &config.smtp.submission,
+                None,
+            ),
+            (
+                "submissions",
+                smtpd::Role::Submission,
+                &config.smtp.submissions,
+                Some(tls),
+            ),
+            ("lmtp", smtpd::Role::Lmtp, &config.smtp.lmtp, None),
+        ];
+        for (name, role, addresses, implicit_tls) in kinds {
+            for &address in addresses {
+                let busy = b"421 4.3.2 Too many connections, try again later\r\n";
+                let (slots, tls) = (Arc::clone(&slots), implicit_tls.clone());
+                let listener = self.bind(name, address, tls, (slots, busy))?;
+                let (smtpd, shutdown) = (self.services.smtpd.clone(), self.shutdown.clone());
+                let session = move |stream, peer| {
+                    let (smtpd, shutdown) = (smtpd.clone(), shutdown.clone());
+                    let connection = smtpd::Connection { stream, peer, role };
+                    async move { smtpd.session(connection, shutdown).await }
+                };
+                self.tasks
+                    .spawn(listener.run(session, self.shutdown.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    fn listen_imap(&mut self, config: &Config) -> Result<(), StartError> {
+        let slots = Slots::new(
+            config.imap.max_sessions,
+            config.imap.max_sessions_per_address,
+        );
+        let tls = self.certificates.server_config()?;
+        let kinds = [
+            ("imap", &config.imap.listen, None),
+            ("imaps", &config.imap.listen_tls, Some(tls)),
+        ];
+        for (name, addresses, implicit_tls) in kinds {
+            for &address in addresses {
+                let busy = b"* BYE Too many connections, try again later\r\n";
+                let (slots, tls) = (Arc::clone(&slots), implicit_tls.clone());
+                let listener = self.bind(name, address, tls, (slots, busy))?;
+                let (imapd, shutdown) = (self.services.imapd.clone(), self.shutdown.clone());
+                let session = move |stream, peer| {
+                    let (imapd, shutdown) = (imapd.clone(), shutdown.clone());
+                    let connection = imapd::Connection { stream, peer };
+                    async move { imapd.session(connection, shutdown).await }
+                };
+                self.tasks
+                    .spawn(listener.run(session, self.shutdown.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    fn listen_http(&mut self, config: &Config, registry: Registry) -> Result<(), StartError> {
+        let Some(address) = config.metrics.listen else {
+            return Ok(());
+        };
+        let socket = listener::bind(address).map_err(|source| StartError::Listen {
+            name: "metrics",
+            address,
+            source,
+        })?;
+        self.addresses.push(("metrics", socket.local_addr()?));
+        let db = self.services.db.clone();
+        let shutdown = self.shutdown.clone();
+        let private = web::Private {
+            registry: Arc::new(registry),
+            ready: Arc::new(move || !db.is_failed() && !shutdown.is_cancelled()),
+        };
+        let shutdown = self.shutdown.clone();
+        self.tasks.spawn(async move {
+            if let Err(error) = web::serve_private(socket, private, shutdown).await {
+                tracing::error!(%error, "the metrics listener ended");
+            }
+        });
+        Ok(())
+    }
+
+    fn bind(
+        &mut self,
+        name: &'static str,
+        address: SocketAddr,
+        implicit_tls: Option<Arc<rustls::ServerConfig>>,
+        (slots, busy): (Arc<Slots>, &'static [u8]),
+    ) -> Result<Listener, StartError> {
+        let socket = listener::bind(address).map_err(|source| StartError::Listen {
+            name,
+            address,
+            source,
+        })?;
+        self.addresses.push((name, socket.local_addr()?));
+        Ok(Listener {
+            name,
+            socket,
+            implicit_tls,
+            slots,
+            busy,
+        })
+    }
+
+    fn run_queue(&mut self) {
+        let (queue, shutdown) = (self.services.queue.clone(), self.shutdown.clone());
+        self.tasks.spawn(async move { queue.run(shutdown).await });
+    }
+
+    fn run_sweeper(&mut self) {
+        let (db, shutdown) = (self.services.db.clone(), self.shutdown.clone());
+        self.tasks.spawn(async move {
+            loop {
+                match db.sweep().await {
+                    Ok(swept) => tracing::debug!(?swept, "blobs swept"),
+                    Err(error) => tracing::warn!(%error, "blobs could not be swept"),
+                }
+                tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    () = tokio::time::sleep(SWEEP_INTERVAL) => {}
+                }
+            }
+        });
+    }
+
+    /// Where the listener called `name` (mx, submission, submissions, lmtp, imap, imaps, metrics)
+    /// is bound.
+    #[must_use]
+    pub fn address(&self, name: &str) -> Option<SocketAddr> {
+        self.addresses
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, address)| *address)
+    }
+
+    /// All listeners.
+    #[must_use]
+    pub fn addresses(&self) -> &[(&'static str, SocketAddr)] {
+        &self.addresses
+    }
+
+    /// Takes the certificate from the files again; the old one stays when they are no good.
+    ///
+    /// # Errors
+    /// What is wrong with the files.
+    pub fn reload(&self, config: &Config) -> Result<(), StartError> {
+        self.certificates.replace(identity::load(config)?);
+        Ok(())
+    }
+
+    /// Ends every session with a goodbye, then the queue, then the store.
+    pub async fn stop(mut self) {
+        self.shutdown.cancel();
+        let all_ended = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP_TIMEOUT, all_ended).await.is_err() {
+            tracing::warn!("some tasks did not end in time");
+            self.tasks.shutdown().await;
+        }
+        self.services.db.close().await;
+    }
+}
+
+/// Runs the server until SIGTERM or SIGINT; SIGHUP reads configuration and certificate again.
+///
+/// # Errors
+/// It could not start, or the store failed while it ran.
+pub async fn serve(config: Config, path: PathBuf) -> Result<(), StartError> {
+    let server = Server::start(&config, Parts::default()).await?;
+    for (name, address) in server.addresses() {
+        tracing::info!(listener = name, %address, "listening");
+    }
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"), hostname = %config.hostname,
+        data = %config.data_dir.display(), "muskox is ready"
+    );
+    let failed = signals::until_stopped(&server, &path).await;
+    server.stop().await;
+    tracing::info!("muskox has stopped");
+    if failed {
+        Err(StartError::StoreFailed)
+    } else {
+        Ok(())
+    }
+}
+
+/// Reads the configuration again. Only the certificate takes effect in a running server; what
+/// else has changed is named, and waits for a restart.
+fn reload(server: &Server, path: &Path) {
+    let result = Config::load(path)
+        .map_err(StartError::from)
+        .and_then(|config| server.reload(&config));
+    match result {
+        Ok(()) => tracing::info!(
+            "configuration and certificate read again; listeners and limits change with a restart"
+        ),
+        Err(error) => {
+            tracing::error!(%error, "the old configuration and certificate stay in force")
+        }
+    }
+}
