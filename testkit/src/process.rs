@@ -1,0 +1,161 @@
+//! The binary as a process of its own: started, watched, killed and started again on the same data.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A running `muskox serve`. Killed when dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+}
+
+/// A place for a server: its directory, configuration and ports, the same over restarts.
+#[derive(Debug)]
+pub struct Site {
+    directory: tempfile::TempDir,
+    binary: PathBuf,
+    /// MX, LMTP, IMAP with TLS, metrics.
+    ports: [u16; 4],
+}
+
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+impl Site {
+    /// A new empty site for `binary`.
+    #[must_use]
+    pub fn new(binary: &Path) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let site = Self {
+            directory,
+            binary: binary.to_owned(),
+            ports: free_ports(),
+        };
+        let [mx, lmtp, imaps, metrics] = site.ports;
+        let data = site.path().join("data");
+        let text = format!(
+            "hostname = \"mail.demo.test\"\ndata_dir = {data:?}\n\
+             [smtp]\nmx = [\"127.0.0.1:{mx}\"]\nsubmission = []\nsubmissions = []\n\
+             lmtp = [\"127.0.0.1:{lmtp}\"]\n\
+             [imap]\nlisten = []\nlisten_tls = [\"127.0.0.1:{imaps}\"]\n\
+             [dns]\nnameservers = [\"127.0.0.1:9\"]\n\
+             [metrics]\nlisten = \"127.0.0.1:{metrics}\"\n\
+             [control]\nsocket = {:?}\n[log]\nlevel = \"warn\"\n",
+            site.path().join("control.sock"),
+        );
+        std::fs::write(site.config(), text).expect("a configuration");
+        site
+    }
+
+    /// The site's directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Its configuration.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.path().join("muskox.toml")
+    }
+
+    /// Where LMTP listens.
+    #[must_use]
+    pub fn lmtp(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports[1]))
+    }
+
+    /// Where IMAP over TLS listens.
+    #[must_use]
+    pub fn imaps(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports[2]))
+    }
+
+    /// Starts the server and waits until it answers.
+    #[must_use]
+    pub fn start(&self) -> Process {
+        let child = Command::new(&self.binary)
+            .args(["serve", "--config"])
+            .arg(self.config())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the server starts");
+        let process = Process { child };
+        let deadline = Instant::now() + START_TIMEOUT;
+        while !self.command(&["status"]).0 {
+            assert!(Instant::now() < deadline, "the server does not answer");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        process
+    }
+
+    /// Runs `muskox` against this site: whether it succeeded, and what it printed.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> (bool, String) {
+        self.command_with(arguments, "")
+    }
+
+    /// The same with standard input.
+    #[must_use]
+    pub fn command_with(&self, arguments: &[&str], input: &str) -> (bool, String) {
+        use std::io::Write as _;
+        let mut child = Command::new(&self.binary)
+            .arg("--config")
+            .arg(self.config())
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the command starts");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        // A command that reads nothing may have ended already.
+        let _ = stdin.write_all(input.as_bytes());
+        drop(stdin);
+        let output = child.wait_with_output().expect("the command ends");
+        let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.push_str(&String::from_utf8_lossy(&output.stderr));
+        (output.status.success(), text)
+    }
+}
+
+impl Process {
+    /// Ends the process as a power cut would: no goodbye, nothing flushed.
+    pub fn kill(mut self) {
+        self.child.kill().expect("the process is ours");
+        self.child.wait().expect("the process is ours");
+    }
+
+    /// Asks the process to stop and waits for it; its exit code.
+    pub fn terminate(mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .expect("kill(1)");
+        assert!(sent.success());
+        self.child.wait().expect("the process is ours").code()
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Ports that were free a moment ago.
+fn free_ports() -> [u16; 4] {
+    let sockets =
+        [(); 4].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
+    sockets.map(|socket| socket.local_addr().expect("an address").port())
+}
