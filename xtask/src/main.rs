@@ -1,0 +1,117 @@
+//! Checks and chores of this repository: `cargo xtask <what>`.
+
+mod ci;
+mod docs;
+mod layers;
+mod rfc;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// Checks and chores of the Muskox repository.
+#[derive(Debug, Parser)]
+#[command(name = "xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Everything CI checks: format, lints, layers, RFC references, documentation, tests, the demo
+    Ci,
+    /// Check that no crate uses one of a layer above
+    Layers,
+    /// Check RFC references and write docs/rfc-map.md
+    Rfc {
+        /// Only check that the map is current
+        #[arg(long)]
+        check: bool,
+    },
+    /// Write the generated pages of docs/
+    Docs,
+    /// Run a benchmark beside a real peer; its options follow
+    Bench {
+        /// mailflow or imap, and options such as --quick or --json
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        arguments: Vec<String>,
+    },
+}
+
+/// What a chore found wrong, one line each.
+type Findings = Vec<String>;
+
+fn main() -> ExitCode {
+    let root = root();
+    let result = match Arguments::parse().what {
+        What::Ci => ci::run(&root),
+        What::Layers => layers::check(&root),
+        What::Rfc { check: true } => rfc::check(&root),
+        What::Rfc { check: false } => rfc::write(&root),
+        What::Docs => docs::write(&root),
+        What::Bench { arguments } => bench(&root, &arguments),
+    };
+    match result {
+        Ok(findings) if findings.is_empty() => ExitCode::SUCCESS,
+        Ok(findings) => {
+            for finding in findings {
+                say(&finding);
+            }
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            say(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The folder of the workspace.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map_or_else(PathBuf::new, Path::to_owned)
+}
+
+/// Runs `program` in `root` with its output on ours.
+fn run(root: &Path, program: &str, arguments: &[&str]) -> std::io::Result<bool> {
+    Ok(Command::new(program)
+        .args(arguments)
+        .current_dir(root)
+        .status()?
+        .success())
+}
+
+fn bench(root: &Path, arguments: &[String]) -> std::io::Result<Findings> {
+    let mut all = vec![
+        "run",
+        "--release",
+        "--quiet",
+        "--package",
+        "muskox-benches",
+        "--",
+    ];
+    all.extend(arguments.iter().map(String::as_str));
+    if !run(
+        root,
+        "cargo",
+        &["build", "--release", "--quiet", "--package", "muskox"],
+    )? {
+        return Ok(vec!["the server does not build".to_owned()]);
+    }
+    Ok(if run(root, "cargo", &all)? {
+        Vec::new()
+    } else {
+        vec!["the benchmark failed".to_owned()]
+    })
+}
+
+#[expect(
+    clippy::disallowed_macros,
+    reason = "the one place that writes to the terminal"
+)]
+fn say(text: &str) {
+    eprintln!("{text}");
+}
