@@ -24,8 +24,6 @@ const SHARE: usize = 64 * 1024;
 const SHARE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many times the limit is read and dropped, so that the client hears why.
 const FAR_TOO_LARGE: u64 = 4;
-/// Trace fields from which on a message loops (RFC 5321 §6.3).
-const MAX_HOPS: usize = queue::MAX_HOPS;
 
 /// A received message, before anything is decided.
 struct Received {
@@ -171,10 +169,7 @@ impl Session {
             message,
             _memory,
         } = received;
-        let hops = mime::header::fields(&message)
-            .filter(|field| field.name.eq_ignore_ascii_case(b"Received"))
-            .count();
-        if hops >= MAX_HOPS {
+        if queue::hops(&message) >= queue::MAX_HOPS {
             self.count(Fate::Rejected);
             return refusal::loops();
         }
@@ -213,11 +208,7 @@ impl Session {
         transaction: Transaction,
         message: Vec<u8>,
     ) -> Result<Accepted, Reply> {
-        let helo = self
-            .hello
-            .as_ref()
-            .map(|hello| hello.name.to_string())
-            .unwrap_or_default();
+        let helo = self.helo();
         let facts = mailauth::Session {
             ip: self.peer.ip(),
             helo: &helo,
@@ -262,11 +253,7 @@ impl Session {
         auth: &AuthResults,
         transaction: &Transaction,
     ) -> Verdict {
-        let helo = self
-            .hello
-            .as_ref()
-            .map(|hello| hello.name.to_string())
-            .unwrap_or_default();
+        let helo = self.helo();
         let recipients: Vec<_> = transaction
             .local
             .iter()
@@ -297,9 +284,7 @@ impl Session {
         let tls = self.io.stream.session();
         // A user's own address and device are nobody's business.
         let client = (self.role != Role::Submission).then(|| queue::Client {
-            helo: hello
-                .map(|hello| hello.name.to_string())
-                .unwrap_or_default(),
+            helo: self.helo(),
             address: self.peer.ip(),
             name: None,
         });

@@ -170,6 +170,14 @@ impl Session {
         ));
     }
 
+    /// What the client called itself; empty before its greeting.
+    pub(crate) fn helo(&self) -> String {
+        let hello = self.hello.as_ref();
+        hello
+            .map(|hello| hello.name.to_string())
+            .unwrap_or_default()
+    }
+
     /// When the next command must have come.
     fn deadline(&self) -> Instant {
         let limits = &self.server.limits;

@@ -27,4 +27,4 @@ mod verdict;
 
 pub use input::{Input, Origin};
 pub use signal::{Scope, Signal, Signals, Source};
-pub use verdict::{Action, Filter, Thresholds, Verdict, evaluate};
+pub use verdict::{Action, Filter, Thresholds, Verdict};

@@ -164,12 +164,6 @@ impl Filter {
     }
 }
 
-/// The verdict by the built-in signals alone, see [`Filter::evaluate`].
-#[must_use]
-pub fn evaluate(input: &Input<'_>, thresholds: &Thresholds) -> Verdict {
-    Filter::new(*thresholds).evaluate(input)
-}
-
 /// To the thousandth, so that a sum of tenths reaches the threshold that it reads as reaching.
 fn rounded(score: f32) -> f32 {
     (score * 1_000.0).round() / 1_000.0

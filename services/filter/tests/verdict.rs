@@ -4,9 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use filter::{
-    Action, Filter, Input, Origin, Scope, Signal, Signals, Source, Thresholds, Verdict, evaluate,
-};
+use filter::{Action, Filter, Input, Origin, Scope, Signal, Signals, Source, Thresholds, Verdict};
 use mailauth::{
     ArcVerdict, AuthResults, Author, DmarcVerdict, IprevVerdict, Outcome, Policy, SpfOutcome,
 };
@@ -186,12 +184,12 @@ fn form_and_client_add_up_to_junk_and_to_refusal() {
         recipients: &[],
         origin: Origin::Outside,
     };
-    let strict = Thresholds {
+    let strict = Filter::new(Thresholds {
         junk: 1.0,
         reject: 8.0,
-    };
+    });
     assert!(matches!(
-        evaluate(&input, &strict).action,
+        strict.evaluate(&input).action,
         Action::Reject { .. }
     ));
     // The same from a private network: its names say nothing.
@@ -199,7 +197,7 @@ fn form_and_client_add_up_to_junk_and_to_refusal() {
         ip: IpAddr::from([10, 0, 0, 1]),
         ..input
     };
-    let found = evaluate(&near, &strict);
+    let found = strict.evaluate(&near);
     assert!(
         !symbols(&found)
             .iter()

@@ -56,7 +56,7 @@ pub use route::{Login, RelaySecurity, RemoteRoute};
 pub use schedule::{Next, Schedule};
 pub use spool::{Accepted, RoutedRecipient, Submission};
 pub use table::QueueId;
-pub use trace::{Client, MAX_HOPS, Origin, SenderStanding, Transport};
+pub use trace::{Client, MAX_HOPS, Origin, SenderStanding, Transport, hops};
 
 use destination::Destinations;
 use metrics::Counters;

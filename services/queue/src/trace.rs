@@ -205,8 +205,8 @@ fn comment(text: &str) -> String {
         .collect()
 }
 
-/// The Received fields of `message`.
-pub(crate) fn hops(message: &[u8]) -> usize {
+/// How many servers `message` has passed: its Received fields, counted to just above [`MAX_HOPS`].
+pub fn hops(message: &[u8]) -> usize {
     mime::header::fields(message)
         .filter(|field| field.is("Received"))
         .take(MAX_HOPS + 1)
