@@ -37,6 +37,7 @@ struct Program {
     command: Command,
     package: &'static str,
     input: Vec<u8>,
+    input_ends: bool,
 }
 
 impl Program {
@@ -51,6 +52,7 @@ impl Program {
             command,
             package,
             input: Vec::new(),
+            input_ends: true,
         }
     }
 
@@ -66,6 +68,15 @@ impl Program {
 
     fn input(mut self, input: impl Into<Vec<u8>>) -> Self {
         self.input = input.into();
+        self
+    }
+
+    /// Keeps its input open as long as it runs.
+    ///
+    /// `script` turns the end of its input into a Ctrl-D on the terminal, which mutt takes for
+    /// "delete this thread" when it comes before the keys of the test.
+    fn input_stays_open(mut self) -> Self {
+        self.input_ends = false;
         self
     }
 
@@ -85,10 +96,11 @@ impl Program {
         let feed = async move {
             // A program that doesn't read all of it says why in its output.
             let _ = stdin.write_all(&input).await;
+            (!self.input_ends).then_some(stdin)
         };
-        let work = async { tokio::join!(feed, child.wait_with_output()).1 };
+        let work = async { tokio::join!(feed, child.wait_with_output()) };
         match tokio::time::timeout(PATIENCE, work).await {
-            Ok(output) => output.expect("the output"),
+            Ok((_open, output)) => output.expect("the output"),
             Err(_) => panic!("{:?} has not ended after {PATIENCE:?}", self.command),
         }
     }
@@ -437,18 +449,20 @@ async fn mutt_sends_and_reads() {
         &message,
         &["Subject: mutt wrote this\r\n", "\r\n\r\nthe body\r\n.\r\n"],
     );
-    // It needs a terminal to read mail, which is what `script` has.
+    // It needs a terminal to read mail, which is what `script` has; in the foreground, so nothing
+    // that starts process groups of its own (`timeout` under a plain `sh`) may stand between.
     let reading = format!(
         "source {settings}\nsave-hook . {}\npush \"<copy-message><enter><quit>\"\n",
         copy.display()
     );
     let reading = private(&directory.path().join("reading"), &reading);
     let folder = format!("imaps://localhost:{}/INBOX", port(&server, "imaps"));
-    let mutt = format!("timeout 20 mutt -n -F {} -f {folder}", reading.display());
+    let mutt = format!("exec mutt -n -F {} -f {folder}", reading.display());
     let screen = Program::new("script", "bsdutils")
         .args(["--quiet", "--return", "--command", &mutt, "/dev/null"])
         .env("HOME", directory.path())
         .env("TERM", "vt100")
+        .input_stays_open()
         .run()
         .await;
     let copied = std::fs::read_to_string(&copy).unwrap_or_else(|_| panic!("{}", text(&screen)));
