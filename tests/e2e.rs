@@ -7,6 +7,7 @@
 //! | `outbound` | queue, retries, reports, captured mail |
 //! | `hostile` | smuggling, injection, floods, broken MIME |
 //! | `durability` | `kill -9` under load, restart, disk trouble |
+//! | `patterns` | pattern databases on the command line |
 //! | `operator` | configuration, command line, signals, metrics |
 //! | `interop` | real clients and servers of Debian |
 
@@ -22,6 +23,8 @@ mod mailflow;
 mod operator;
 #[path = "e2e/outbound.rs"]
 mod outbound;
+#[path = "e2e/patterns.rs"]
+mod patterns;
 #[path = "e2e/transcripts.rs"]
 mod transcripts;
 

@@ -26,6 +26,9 @@ pub enum Failed {
     /// The arguments make no sense together.
     #[error("{0}")]
     Usage(String),
+    /// What the arguments name does not exist.
+    #[error("{0}")]
+    NotFound(String),
     /// The command ran and its answer is no; it has said so already.
     #[error("{0}")]
     Negative(String),
@@ -38,6 +41,7 @@ impl Failed {
         ExitCode::from(match self {
             Self::Config(_) => 7,
             Self::Usage(_) => 2,
+            Self::NotFound(_) => 4,
             Self::Start(error) if error.is_permission() => 6,
             Self::Start(_) | Self::Negative(_) => 1,
             Self::Client(ClientError::NotRunning { source, .. }) | Self::Io(source) => {

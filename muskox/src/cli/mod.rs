@@ -2,7 +2,8 @@
 //!
 //! Data goes to standard output, notes to standard error; `--json` prints the data as one stable
 //! JSON document. Exit codes are in [`exit`]. Commands on accounts, domains and the queue speak
-//! to the running server over its control socket. Start at [`Cli`].
+//! to the running server over its control socket; those on pattern databases work on files. Start
+//! at [`Cli`].
 
 mod account;
 mod alias;
@@ -13,6 +14,7 @@ mod domain;
 pub mod exit;
 mod install;
 mod output;
+mod patterns;
 mod queue;
 mod serve;
 mod status;
@@ -85,6 +87,9 @@ enum Command {
     /// The configuration
     #[command(subcommand)]
     Config(config::Verb),
+    /// Pattern databases: compile rules, look into a file, try it on mail
+    #[command(subcommand)]
+    Patterns(patterns::Verb),
     /// Install the systemd unit and the system user's declaration
     InstallService(install::Options),
 }
@@ -98,6 +103,7 @@ impl Cli {
             Command::Serve => serve::run(self.config),
             Command::Demo(options) => demo::run(options, &output),
             Command::Config(verb) => config::run(&verb, self.config, &output),
+            Command::Patterns(verb) => patterns::run(&verb, &output),
             Command::InstallService(options) => install::run(&options, &output),
             command => {
                 let asker = Asker {
@@ -128,9 +134,11 @@ fn ask_server(command: &Command, asker: &Asker, output: &Output) -> Result<(), F
         Command::Captured(verb) => captured::run(verb, asker, output),
         Command::Status => status::run(asker, output),
         Command::Db(status::DbVerb::Check) => status::check(asker, output),
-        Command::Serve | Command::Demo(_) | Command::Config(_) | Command::InstallService(_) => {
-            Ok(())
-        }
+        Command::Serve
+        | Command::Demo(_)
+        | Command::Config(_)
+        | Command::Patterns(_)
+        | Command::InstallService(_) => Ok(()),
     }
 }
 

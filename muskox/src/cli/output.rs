@@ -7,8 +7,13 @@
 
 use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _};
+use std::time::Duration;
 
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
+
+/// How often something that runs shows that it does.
+const TICK: Duration = Duration::from_millis(100);
 
 /// Where a command's data and notes go.
 #[derive(Debug)]
@@ -25,9 +30,16 @@ impl Output {
         Self { json, colour }
     }
 
+    /// Whether data is for programs.
+    #[must_use]
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// A line of data for people.
     pub fn line(&self, text: impl Display) {
-        println!("{text}");
+        // A closed pipe is the reader's decision, not an error of ours.
+        let _ = writeln!(std::io::stdout(), "{text}");
     }
 
     /// A note beside the data, on standard error.
@@ -42,17 +54,34 @@ impl Output {
 
     /// Bytes as they are, such as a message.
     pub fn bytes(&self, bytes: &[u8]) {
-        // A closed pipe is the reader's decision, not an error of ours.
+        // As in `line`.
         let _ = std::io::stdout().write_all(bytes);
     }
 
     /// Data: as JSON under its `schema` name, or as people see it.
     pub fn data(&self, schema: &str, data: &Value, people: impl FnOnce(&Self, &Value)) {
         if self.json {
-            println!("{}", serde_json::json!({ "schema": schema, "data": data }));
+            self.line(serde_json::json!({ "schema": schema, "data": data }));
         } else {
             people(self, data);
         }
+    }
+
+    /// A bar over steps, each one of `units`.
+    pub(super) fn progress(&self, units: &'static str) -> Progress {
+        let bar = ProgressBar::new(0);
+        bar.set_style(style("{bar:40} {pos}/{len} {msg}  {eta} left"));
+        bar.set_message(units);
+        Progress(bar)
+    }
+
+    /// Something that runs for a while, nobody knows how long.
+    pub(super) fn activity(&self, what: String) -> Progress {
+        let bar = ProgressBar::new_spinner();
+        bar.set_style(style("{spinner} {msg}  {elapsed}"));
+        bar.set_message(what);
+        bar.enable_steady_tick(TICK);
+        Progress(bar)
     }
 
     /// `text` in green on a terminal that shows colours.
@@ -103,12 +132,44 @@ impl Output {
                 .zip(&widths)
                 .map(|(cell, &width)| format!("{cell:<width$}"))
                 .collect();
-            println!("{}", padded.join("  ").trim_end());
+            self.line(padded.join("  ").trim_end());
         };
         print(&mut columns.iter().map(|(heading, _)| *heading));
         for row in &rows {
             print(&mut row.iter().map(String::as_str));
         }
+    }
+}
+
+/// What runs and how far it is, on standard error if that is a terminal; gone when dropped.
+#[derive(Debug)]
+pub(super) struct Progress(ProgressBar);
+
+impl Progress {
+    /// One step more is done.
+    pub(super) fn step(&self) {
+        self.0.inc(1);
+    }
+
+    /// There will be so many steps.
+    pub(super) fn expect(&self, steps: usize) {
+        self.0.set_length(u64::try_from(steps).unwrap_or(u64::MAX));
+    }
+
+    /// Everything is done.
+    pub(super) fn end(&self) {
+        self.0.finish_and_clear();
+    }
+
+    /// Writes lines without the progress between them.
+    pub(super) fn above<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.0.suspend(write)
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
@@ -119,6 +180,11 @@ fn cell_of(key: &str, value: Option<&Value>) -> String {
         Some(bytes) if key.ends_with("bytes") || key == "size" => size(bytes),
         _ => cell(value),
     }
+}
+
+/// The style of a template that is ours and good.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 /// A value in a table. Text may come from strangers: control characters are escaped.

@@ -66,7 +66,7 @@ fn explain(message: &str) -> String {
 }
 
 /// The known key that `unknown` most resembles, when it resembles one at all.
-fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     const ALIKE: f64 = 0.7;
     known
         .map(|key| (strsim::jaro_winkler(unknown, key), key))

@@ -9,6 +9,7 @@ mod model;
 pub mod reference;
 
 pub use error::ConfigError;
+pub(crate) use error::nearest;
 pub use model::{
     Config, ControlConfig, DnsConfig, FilterConfig, ImapConfig, LogConfig, LogFormat, LogLevel,
     MetricsConfig, QueueConfig, SmtpConfig, StoreConfig, TlsConfig,
