@@ -32,6 +32,15 @@ pub(crate) enum Error {
         found: u64,
         expected: u64,
     },
+    /// Our pattern engine refuses something.
+    #[error("our engine: {0}")]
+    Engine(String),
+    /// Our pattern engine's answers are not those of the others.
+    #[error("{0} answers are wrong")]
+    Wrong(usize),
+    /// A peer's library, or a file of haystacks.
+    #[error(transparent)]
+    Probe(#[from] probe::Error),
     /// SIGINT or SIGTERM came.
     #[error("stopped by a signal")]
     Interrupted,

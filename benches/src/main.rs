@@ -1,9 +1,11 @@
 //! Benchmarks of Muskox beside real peers, on the same machine in the same run.
 //!
 //! `benches mailflow` compares with Postfix and Dovecot, `benches imap` with Dovecot; the peers come
-//! from Debian's packages and run on loopback with configurations of their own. Exit codes: 0 all
-//! measured and all checks passed, 1 something failed or a server lost or invented mail, 2 the
-//! machine lacks something. Start at [`measure`]; what the figures mean is in the README.
+//! from Debian's packages and run on loopback with configurations of their own. `benches patterns`
+//! compares the pattern engine with Hyperscan and Vectorscan. Exit codes: 0 all measured and all
+//! checks passed, 1 something failed, a server lost or invented mail or an engine's answers were
+//! wrong, 2 the machine lacks something. Start at [`measure`] for servers and at [`patterns`] for
+//! engines; what the figures mean is in the README.
 
 mod certificate;
 mod client;
@@ -12,6 +14,7 @@ mod error;
 mod imap;
 mod mailflow;
 mod packages;
+mod patterns;
 mod process;
 mod report;
 mod resolver;
@@ -46,6 +49,19 @@ enum What {
     Mailflow(Options),
     /// A large mailbox over IMAP, beside Dovecot
     Imap(Options),
+    /// The pattern engine on a spam filter's rules, beside Hyperscan and Vectorscan
+    Patterns(patterns::Options),
+    /// The same for lists of words, counted in instructions on x86-64 and ARM64
+    PatternsInstructions(patterns::instructions::Options),
+    /// One pattern database on every instruction set, with the same matches
+    PatternsPortability(patterns::portability::Options),
+}
+
+/// What is measured with servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Servers {
+    Mailflow,
+    Imap,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -67,16 +83,8 @@ struct Options {
     format: Format,
 }
 
-impl What {
-    fn options(&self) -> &Options {
-        match self {
-            Self::Mailflow(options) | Self::Imap(options) => options,
-        }
-    }
-}
-
 fn main() -> ExitCode {
-    match run(Arguments::parse().what) {
+    match dispatch(Arguments::parse().what) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             progress(&format!("benches: {error}"));
@@ -89,15 +97,25 @@ fn main() -> ExitCode {
     }
 }
 
+fn dispatch(what: What) -> Result<()> {
+    match what {
+        What::Mailflow(options) => run(Servers::Mailflow, options),
+        What::Imap(options) => run(Servers::Imap, options),
+        What::Patterns(options) => patterns::run(&options),
+        What::PatternsInstructions(options) => patterns::instructions::run(&options),
+        What::PatternsPortability(options) => patterns::portability::run(&options),
+    }
+}
+
 /// Measures on a thread of its own, so that a signal still finds somebody to stop the servers.
-fn run(what: What) -> Result<()> {
+fn run(what: Servers, options: Options) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let stage = Arc::new(Stage::new(&what.options().directory)?);
+    let stage = Arc::new(Stage::new(&options.directory)?);
     let (done, result) = tokio::sync::oneshot::channel();
     let measured = Arc::clone(&stage);
-    std::thread::spawn(move || done.send(measure(&what, &measured)));
+    std::thread::spawn(move || done.send(measure(what, &options, &measured)));
     let result = runtime.context("the runtime")?.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
         let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
@@ -111,8 +129,7 @@ fn run(what: What) -> Result<()> {
     result
 }
 
-fn measure(what: &What, stage: &Stage) -> Result<()> {
-    let options = what.options();
+fn measure(what: Servers, options: &Options, stage: &Stage) -> Result<()> {
     let muskox = muskox(options)?;
     packages::ensure_root()?;
     let certificate = Certificate::new(stage)?;
@@ -127,7 +144,7 @@ fn measure(what: &What, stage: &Stage) -> Result<()> {
         format,
     };
     let (report, peer) = match what {
-        What::Mailflow(_) => {
+        Servers::Mailflow => {
             packages::ensure(packages::MAIL_FLOW)?;
             let servers = servers::mail_flow(&setting(&mailflow::accounts()))?;
             let plan = if options.quick {
@@ -140,7 +157,7 @@ fn measure(what: &What, stage: &Stage) -> Result<()> {
                 servers.peer.name,
             )
         }
-        What::Imap(_) => {
+        Servers::Imap => {
             packages::ensure(packages::MAILBOXES)?;
             let servers = servers::mailboxes(&setting(&[imap::ACCOUNT.to_owned()]))?;
             let plan = if options.quick {
