@@ -237,6 +237,27 @@ pub struct Cost {
     pub microseconds: f32,
 }
 
+/// An expression as it was written, with escapes for what a terminal would not show.
+struct Printable<'a>(&'a [u8]);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write as _;
+        for part in self.0.utf8_chunks() {
+            for character in part.valid().chars() {
+                match character {
+                    '\\' | '\'' | '"' => f.write_char(character)?,
+                    _ => write!(f, "{}", character.escape_debug())?,
+                }
+            }
+            for byte in part.invalid() {
+                write!(f, "\\x{byte:02X}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A pattern explained: one fact per line.
 #[derive(Clone, Copy, Debug)]
 pub struct Explanation<'a> {
@@ -256,7 +277,7 @@ impl fmt::Display for Explanation<'_> {
         writeln!(
             f,
             "expression: /{}/{}",
-            String::from_utf8_lossy(info.expression).escape_debug(),
+            Printable(info.expression),
             info.flags
         )?;
         for trigger in self.unit.triggers() {

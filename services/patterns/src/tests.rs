@@ -393,7 +393,7 @@ fn patterns_are_explained() {
     let text = explain(0);
     for line in [
         "pattern:    0, scope body",
-        r"expression: /\\bviagra\\b/i",
+        r"expression: /\bviagra\b/i",
         "literal:    \"",
         "decided by: the confirmation",
         "program:    ",

@@ -1,9 +1,9 @@
 //! Emission of repetitions.
 
-use super::EmitError;
 use super::emitter::{Emitter, LONGEST_SECTION, Label, Meaning, Next};
 use super::first::{Follow, first, has_mark, nullable, single, skippable};
 use super::instruction::{NEXT_EDGE, NONE, TARGET_EDGE, TARGET_FIRST, Word, op, scan};
+use super::{EmitError, Side};
 use crate::byteset::ByteSet;
 use crate::syntax::{Greed, Node, Repeat};
 
@@ -171,16 +171,7 @@ impl Emitter<'_> {
         preference: Preference,
     ) -> Result<Next, EmitError> {
         let (on, off) = (here.side(), there.1.side());
-        let mut flags = 0;
-        if on.edge {
-            flags |= NEXT_EDGE;
-        }
-        if off.edge {
-            flags |= TARGET_EDGE;
-        }
-        if preference == Preference::Target {
-            flags |= TARGET_FIRST;
-        }
+        let flags = branch_flags(&on, &off, preference);
         let words = [
             Word {
                 op: op::BRANCH,
@@ -354,16 +345,7 @@ impl Emitter<'_> {
         (on, off): (Follow, Follow),
     ) -> Result<(), EmitError> {
         let (on, off) = (on.side(), off.side());
-        let mut flags = 0;
-        if on.edge {
-            flags |= NEXT_EDGE;
-        }
-        if off.edge {
-            flags |= TARGET_EDGE;
-        }
-        if again == Preference::Target {
-            flags |= TARGET_FIRST;
-        }
+        let flags = branch_flags(&on, &off, again);
         let words = [
             Word {
                 op: op::COUNT,
@@ -411,4 +393,12 @@ fn size(node: &Node) -> usize {
         Node::Look(look) => size(&look.node).saturating_add(2),
     }
     .min(LONGEST_SECTION)
+}
+
+/// The flags of an instruction that goes on or to its target.
+fn branch_flags(on: &Side, off: &Side, preference: Preference) -> u8 {
+    let flag = |holds: bool, flag: u8| if holds { flag } else { 0 };
+    flag(on.edge, NEXT_EDGE)
+        | flag(off.edge, TARGET_EDGE)
+        | flag(preference == Preference::Target, TARGET_FIRST)
 }
