@@ -202,8 +202,8 @@ impl Live {
 
     /// How the first set went live.
     #[must_use]
-    pub fn first(&self) -> &Applied {
-        &self.first
+    pub fn first(&self) -> Arc<Applied> {
+        Arc::clone(&self.first)
     }
 
     /// The revision in use now. Hold it for one message, not for ever: it keeps its memory.

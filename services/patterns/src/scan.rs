@@ -152,6 +152,33 @@ pub(crate) fn matches(
     }
 }
 
+/// Counts the matches of one pattern in haystacks, up to `at_most`.
+pub(crate) fn count<'h>(
+    parts: &Parts<'_>,
+    scratch: &mut Scratch,
+    pattern: u32,
+    haystacks: impl IntoIterator<Item = &'h [u8]>,
+    at_most: u32,
+) -> u32 {
+    scratch.begin_scan(parts.patterns.len());
+    let mut count = 0;
+    if at_most > 0 {
+        // Stopped when there are enough of them.
+        let _ = haystacks.into_iter().try_for_each(|haystack| {
+            find_all(parts, scratch, haystack, pattern, &mut |_| {
+                count += 1;
+                if count < at_most {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
+            })
+        });
+    }
+    scratch.end_scan(Matched::Reported, |pattern| parts.id(pattern));
+    count
+}
+
 /// Reports every match of one pattern.
 fn find_all(
     parts: &Parts<'_>,

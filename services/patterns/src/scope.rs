@@ -90,6 +90,25 @@ impl<'a> Scope<'a> {
         })
     }
 
+    /// How often one pattern matches in the haystacks taken together, up to `at_most`: as many
+    /// matches as [`matches`](Self::matches) reports of it, 0 if there is no such pattern. Costs a
+    /// search, so it is for patterns that a scan has found. If it runs out of fuel in a haystack,
+    /// the matches before that count, and [`Scratch::exhausted`] names it.
+    pub fn count<'h>(
+        &self,
+        scratch: &mut Scratch,
+        id: u32,
+        haystacks: impl IntoIterator<Item = &'h [u8]>,
+        at_most: u32,
+    ) -> u32 {
+        let number = (self.records()).binary_search_by_key(&id, |record| record.id.get());
+        let number = number.ok().and_then(|number| u32::try_from(number).ok());
+        match (number, self.parts()) {
+            (Some(number), Some(parts)) => scan::count(&parts, scratch, number, haystacks, at_most),
+            _ => 0,
+        }
+    }
+
     /// Its patterns by id.
     pub fn patterns(&self) -> impl ExactSizeIterator<Item = PatternInfo<'a>> + use<'a> {
         let scope = *self;

@@ -201,6 +201,40 @@ fn every_match_is_reported_as_perl_does() {
 }
 
 #[test]
+fn matches_of_one_pattern_are_counted_over_haystacks() {
+    let database = database(&[
+        ("body", "", "aa"),
+        ("body", "", r"\bb"),
+        ("body", "", "x*"),
+        ("body", "", r"(\w)\1"),
+        ("body", "", r"^(a+)+(?=\1)c$|^ab"),
+    ]);
+    let body = database.scope("body").unwrap();
+    let mut scratch = Scratch::new(&database);
+    let texts = [&b"aaaaa b"[..], b"", b"b xx aab"];
+    for (id, all) in [(0, 3), (1, 2), (2, 17), (3, 4), (4, 0), (5, 0)] {
+        let mut expected = 0;
+        for text in texts {
+            body.matches(&mut scratch, text, |found| {
+                expected += u32::from(found.id == id);
+                ControlFlow::Continue(())
+            });
+        }
+        assert_eq!(expected, all, "{id}");
+        for most in 0..=20 {
+            let count = body.count(&mut scratch, id, texts, most);
+            assert_eq!(count, all.min(most), "{id}");
+            assert_eq!(scratch.exhausted(), []);
+        }
+    }
+    scratch.set_fuel(1_000);
+    let slow = "a".repeat(600) + "c";
+    let count = body.count(&mut scratch, 4, [b"ab", slow.as_bytes(), b"ab"], 9);
+    assert_eq!(count, 2);
+    assert_eq!(scratch.exhausted(), [4]);
+}
+
+#[test]
 fn a_pattern_out_of_fuel_is_reported_not_passed_over() {
     let database = database(&[
         ("body", "", r"^(a+)+(?=\1)c$|^ab"),
