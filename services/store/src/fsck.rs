@@ -20,6 +20,7 @@ const FOREIGN_KEYS: &str = "PRAGMA foreign_key_check";
 const BLOBS: &str = "SELECT b.id, b.size, b.refs,
        (SELECT count(*) FROM message m WHERE m.blob_id = b.id)
        + (SELECT count(*) FROM queue q WHERE q.blob_id = b.id)
+       + (SELECT count(*) FROM quarantine k WHERE k.blob_id = b.id)
      FROM blob b WHERE b.id > ?1 ORDER BY b.id LIMIT ?2";
 
 /// What a check found.

@@ -25,6 +25,10 @@ pub enum Event {
     Queue,
     /// Domains, accounts, aliases, credentials or keys: caches of them are stale.
     Directory,
+    /// What is said about filtering: lists, maps, thresholds and rules in memory are stale.
+    Policy,
+    /// There is something to do in the background.
+    Task,
 }
 
 /// The place where changes are announced. A change is visible to new reads before it is announced,
@@ -34,6 +38,8 @@ pub struct Hub {
     accounts: Mutex<HashMap<AccountId, watch::Sender<u64>>>,
     queue: watch::Sender<u64>,
     directory: watch::Sender<u64>,
+    policy: watch::Sender<u64>,
+    task: watch::Sender<u64>,
 }
 
 /// Watches nobody holds any more are dropped when a new one finds this many.
@@ -45,6 +51,8 @@ impl Hub {
             accounts: Mutex::default(),
             queue: watch::Sender::new(0),
             directory: watch::Sender::new(0),
+            policy: watch::Sender::new(0),
+            task: watch::Sender::new(0),
         }
     }
 
@@ -74,6 +82,18 @@ impl Hub {
         self.directory.subscribe()
     }
 
+    /// Counts the commits that changed what is said about filtering.
+    #[must_use]
+    pub fn policy(&self) -> watch::Receiver<u64> {
+        self.policy.subscribe()
+    }
+
+    /// Counts the commits that left something to do in the background.
+    #[must_use]
+    pub fn task(&self) -> watch::Receiver<u64> {
+        self.task.subscribe()
+    }
+
     pub(crate) fn publish(&self, events: &[Event]) {
         if events.is_empty() {
             return;
@@ -97,6 +117,12 @@ impl Hub {
                     self.directory
                         .send_modify(|count| *count = count.wrapping_add(1));
                 }
+                Event::Policy => self
+                    .policy
+                    .send_modify(|count| *count = count.wrapping_add(1)),
+                Event::Task => self
+                    .task
+                    .send_modify(|count| *count = count.wrapping_add(1)),
             }
         }
     }
@@ -128,6 +154,20 @@ mod tests {
         hub.publish(&[mail(6)]);
         assert!(!one.has_changed().unwrap());
         assert!(!two.has_changed().unwrap());
+    }
+
+    #[test]
+    fn queue_directory_and_policy_are_announced_each_on_its_own() {
+        let hub = Hub::new();
+        let mut watches = [hub.queue(), hub.directory(), hub.policy()];
+        let events = [Event::Queue, Event::Directory, Event::Policy];
+        for (number, event) in events.into_iter().enumerate() {
+            hub.publish(&[event]);
+            for (other, watch) in watches.iter_mut().enumerate() {
+                assert_eq!(watch.has_changed().unwrap(), other == number, "{event:?}");
+                watch.mark_unchanged();
+            }
+        }
     }
 
     #[test]

@@ -63,6 +63,20 @@ pub struct StagedBlob {
     _alive: Option<Arc<Alive>>,
 }
 
+impl StagedBlob {
+    /// A blob whose row exists already: for those who refer to it, not for [`insert`].
+    #[must_use]
+    pub fn existing(id: BlobId, size: u64) -> Self {
+        Self {
+            id,
+            size,
+            digest: [0; 32],
+            inline: None,
+            _alive: None,
+        }
+    }
+}
+
 /// The ids of staged blobs with files.
 type Staged = Arc<Mutex<HashSet<BlobId>>>;
 

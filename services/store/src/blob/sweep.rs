@@ -26,6 +26,7 @@ const DELETE: &str = "DELETE FROM blob WHERE id IN (
        SELECT b.id FROM blob b WHERE b.refs = 0 AND b.released_at <= ?1
        AND NOT EXISTS (SELECT 1 FROM message m WHERE m.blob_id = b.id)
        AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.blob_id = b.id)
+       AND NOT EXISTS (SELECT 1 FROM quarantine k WHERE k.blob_id = b.id)
        LIMIT ?2)
      RETURNING id, inline IS NULL";
 const EXISTS: &str = "SELECT 1 FROM blob WHERE id = ?1";

@@ -9,7 +9,12 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::Error;
 
 /// The migrations in order; the n-th takes a database from version n - 1 to version n.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_initial.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/0001_initial.sql"),
+    include_str!("../../migrations/0002_policy.sql"),
+    include_str!("../../migrations/0003_learn.sql"),
+    include_str!("../../migrations/0004_verdict.sql"),
+];
 
 /// "Mskx" in the database header: the file is one of ours.
 const APPLICATION_ID: i64 = 0x4d73_6b78;
