@@ -1,7 +1,7 @@
 //! What a resolver answers, and the ways in which it may not.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use futures_util::future::BoxFuture;
 use smtp::address::Domain;
@@ -101,6 +101,15 @@ pub trait Resolver: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`Error::Temporary`] only when neither family gave an address and one of them failed.
     fn addresses<'a>(&'a self, domain: &'a Domain) -> BoxFuture<'a, Result<Vec<IpAddr>, Error>>;
+
+    /// The IPv4 addresses at `name`, which need not be a host name, and nothing of IPv6: how block
+    /// lists answer.
+    ///
+    /// RFC 5782 §2.1: an entry of a list is an A record, by convention within 127.0.0.0/8.
+    ///
+    /// # Errors
+    /// See [`Error`]; [`Error::NoRecords`] says that the list has no such entry.
+    fn list_addresses<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<Ipv4Addr>, Error>>;
 
     /// The TXT records at `name`, the strings of each joined, octets outside UTF-8 replaced.
     ///

@@ -1,7 +1,7 @@
 //! The resolver that asks the network, over hickory.
 
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -266,6 +266,20 @@ impl Resolver for System {
         })
     }
 
+    fn list_addresses<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<Ipv4Addr>, Error>> {
+        Box::pin(async move {
+            let answer = self.ask(self.inner.ipv4_lookup(absolute(name)?)).await?;
+            let records = answer
+                .answers()
+                .iter()
+                .filter_map(|record| match &record.data {
+                    RData::A(address) => Some(address.0),
+                    _ => None,
+                });
+            not_empty(records.take(RECORDS_MAX).collect())
+        })
+    }
+
     fn txt<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, Error>> {
         Box::pin(async move {
             let answer = self.ask(self.inner.txt_lookup(absolute(name)?)).await?;
@@ -355,5 +369,31 @@ mod tests {
         assert_eq!(merge(failed(), none()), failed());
         assert_eq!(merge(none(), failed()), failed());
         assert_eq!(merge(none(), none()), none());
+    }
+
+    #[tokio::test]
+    async fn lists_are_asked_by_names_that_are_no_host_names_and_only_for_ipv4() {
+        let zone = std::sync::Arc::new(crate::Zone::new());
+        let (name, second) = ("2.0.0.127._ip.list.test", Ipv4Addr::new(127, 0, 0, 4));
+        zone.a(name, Ipv4Addr::new(127, 0, 0, 2))
+            .a(name, second)
+            .aaaa("6.list.test", std::net::Ipv6Addr::LOCALHOST)
+            .servfail("broken.list.test");
+        let server = crate::ZoneServer::loopback(zone.clone()).await.unwrap();
+        let system = System::new(&[server.local_addr()]).unwrap();
+        let mut entries = system.list_addresses(name).await.unwrap();
+        entries.sort();
+        assert_eq!(entries, [Ipv4Addr::new(127, 0, 0, 2), second]);
+        assert_eq!(zone.queries_for(name), 1);
+        let none = |absence| Err(Error::NoRecords(absence));
+        let absent = system.list_addresses("3.0.0.127._ip.list.test").await;
+        assert_eq!(absent, none(Absence::NoSuchName));
+        assert_eq!(
+            system.list_addresses("6.list.test").await,
+            none(Absence::NoData)
+        );
+        let broken = system.list_addresses("broken.list.test").await;
+        assert!(broken.unwrap_err().is_temporary());
+        assert_eq!(system.list_addresses("a..b").await, Err(Error::InvalidName));
     }
 }

@@ -1,0 +1,418 @@
+//! Rspamd's HTTP protocol.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/checkv2` | the verdict on the message in the body |
+//! | `/check`, `/symbols` | the same in the older form |
+//! | `/learnspam`, `/learnham` | learns the message; needs the password |
+//! | `/stat` | counts; needs the password |
+//! | `/ping` | `pong` |
+//!
+//! The password comes in the field `Password`; clients in the networks of
+//! [`Options::secure`] need none. Start at [`serve`].
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::connect_info::Connected;
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use axum::serve::IncomingStream;
+use bytes::Bytes;
+use sasl::Secret;
+use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::json;
+use crate::judge::{CheckError, CheckReply, Judge, LearnClass, LearnReply, LearnRequest};
+use crate::network::Network;
+use crate::request::{self, BadRequest, Encoding};
+
+/// Pause after a failed accept, so that a lasting failure does not spin.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How the listener behaves.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Octets of a message.
+    pub message_max: usize,
+    /// How long the body of a request may take to come.
+    pub body_timeout: Duration,
+    /// How long a check may take.
+    pub check_timeout: Duration,
+    /// Connections at once; more wait.
+    pub connections: usize,
+    /// What `/learn…` and `/stat` want to hear. Without one only [`Options::secure`] may ask.
+    pub password: Option<Secret>,
+    /// Who needs no password.
+    pub secure: Vec<Network>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            message_max: 50 * 1024 * 1024,
+            body_timeout: Duration::from_secs(60),
+            check_timeout: Duration::from_secs(30),
+            connections: 200,
+            password: None,
+            secure: Vec::new(),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Shared {
+    judge: Arc<dyn Judge>,
+    options: Arc<Options>,
+}
+
+/// Answers on `listener` until `shutdown`; requests under way are finished.
+///
+/// # Errors
+/// What the operating system says when the socket fails for good.
+pub async fn serve(
+    listener: TcpListener,
+    judge: Arc<dyn Judge>,
+    options: Options,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let listener = Limited {
+        slots: Arc::new(Semaphore::new(options.connections.max(1))),
+        // Nothing moves on a connection while its message is being checked.
+        idle: options.body_timeout + options.check_timeout,
+        listener,
+    };
+    let shared = Shared {
+        judge,
+        options: Arc::new(options),
+    };
+    let router = Router::new()
+        .route("/checkv2", any(check))
+        .route("/check", any(check_legacy))
+        .route("/symbols", any(check_legacy))
+        .route("/learnspam", any(learn_spam))
+        .route("/learnham", any(learn_ham))
+        .route("/stat", get(statistics))
+        .route("/ping", any(|| async { "pong\r\n" }))
+        .fallback(|| async { failure(StatusCode::NOT_FOUND, "no such command") })
+        .with_state(shared);
+    axum::serve(
+        listener,
+        router.into_make_service_with_connect_info::<Client>(),
+    )
+    .with_graceful_shutdown(async move { shutdown.cancelled().await })
+    .await
+}
+
+async fn check(State(shared): State<Shared>, headers: HeaderMap, body: Body) -> Response {
+    match shared.judged(&headers, body).await {
+        Ok(reply) => answer(StatusCode::OK, &json::check(&reply)),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn check_legacy(State(shared): State<Shared>, headers: HeaderMap, body: Body) -> Response {
+    match shared.judged(&headers, body).await {
+        Ok(reply) => answer(StatusCode::OK, &json::legacy(&reply)),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn learn_spam(
+    State(shared): State<Shared>,
+    ConnectInfo(client): ConnectInfo<Client>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    shared
+        .learned(client, &headers, body, LearnClass::Spam)
+        .await
+}
+
+async fn learn_ham(
+    State(shared): State<Shared>,
+    ConnectInfo(client): ConnectInfo<Client>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    shared
+        .learned(client, &headers, body, LearnClass::Ham)
+        .await
+}
+
+async fn statistics(
+    State(shared): State<Shared>,
+    ConnectInfo(client): ConnectInfo<Client>,
+    headers: HeaderMap,
+) -> Response {
+    if !shared.may(client, &headers) {
+        return unauthorized();
+    }
+    let statistics = shared.judge.statistics().await;
+    answer(StatusCode::OK, &json::statistics(&statistics))
+}
+
+impl Shared {
+    async fn message(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, BadRequest> {
+        let limit = self.options.message_max;
+        let encoding = request::encoding(headers)?;
+        let body = axum::body::to_bytes(body, limit);
+        let body = tokio::time::timeout(self.options.body_timeout, body)
+            .await
+            .map_err(|_elapsed| BadRequest::Slow)?
+            .map_err(|_| BadRequest::TooLarge)?;
+        let message = match encoding {
+            Encoding::Plain => body,
+            Encoding::Zstd => {
+                tokio::task::spawn_blocking(move || request::decompress(&body, limit))
+                    .await
+                    .map_err(|_| BadRequest::Broken)??
+            }
+        };
+        if message.is_empty() {
+            return Err(BadRequest::Empty);
+        }
+        Ok(message)
+    }
+
+    async fn judged(&self, headers: &HeaderMap, body: Body) -> Result<CheckReply, Refusal> {
+        let message = self.message(headers, body).await?;
+        let request = request::check(headers, message);
+        tokio::time::timeout(self.options.check_timeout, self.judge.check(request))
+            .await
+            .unwrap_or(Err(CheckError::Timeout))
+            .map_err(Refusal::Check)
+    }
+
+    async fn learned(
+        &self,
+        client: Client,
+        headers: &HeaderMap,
+        body: Body,
+        class: LearnClass,
+    ) -> Response {
+        if !self.may(client, headers) {
+            return unauthorized();
+        }
+        let message = match self.message(headers, body).await {
+            Ok(message) => message,
+            Err(bad) => return Refusal::from(bad).into_response(),
+        };
+        let request = LearnRequest {
+            user: request::check(headers, Bytes::new()).user,
+            message,
+            class,
+        };
+        let learned = tokio::time::timeout(self.options.check_timeout, self.judge.learn(request));
+        match learned.await.unwrap_or(Err(CheckError::Timeout)) {
+            Ok(LearnReply::Learned) => answer(StatusCode::OK, &json!({ "success": true })),
+            Ok(LearnReply::AlreadyLearned) => failure(
+                StatusCode::ALREADY_REPORTED,
+                "the message has been learned before",
+            ),
+            Ok(LearnReply::Skipped(reason)) => answer(
+                StatusCode::OK,
+                &json!({ "success": false, "error": reason }),
+            ),
+            Err(error) => Refusal::Check(error).into_response(),
+        }
+    }
+
+    /// Whether the client may do more than have messages checked.
+    fn may(&self, client: Client, headers: &HeaderMap) -> bool {
+        let address = client.address();
+        if self
+            .options
+            .secure
+            .iter()
+            .any(|network| network.contains(address))
+        {
+            return true;
+        }
+        let given = headers
+            .get("password")
+            .map(|value| Secret::new(String::from_utf8_lossy(value.as_bytes()).into_owned()));
+        match (&self.options.password, given) {
+            (Some(password), Some(given)) => *password == given,
+            _ => false,
+        }
+    }
+}
+
+/// Why there is no verdict.
+enum Refusal {
+    Request(BadRequest),
+    Check(CheckError),
+}
+
+impl From<BadRequest> for Refusal {
+    fn from(bad: BadRequest) -> Self {
+        Self::Request(bad)
+    }
+}
+
+/// The one place where errors become replies.
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Request(bad) => {
+                let status = match bad {
+                    BadRequest::Empty | BadRequest::Broken => StatusCode::BAD_REQUEST,
+                    BadRequest::ByName | BadRequest::Compression => {
+                        StatusCode::UNSUPPORTED_MEDIA_TYPE
+                    }
+                    BadRequest::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+                    BadRequest::Slow => StatusCode::REQUEST_TIMEOUT,
+                };
+                failure(status, &bad.to_string())
+            }
+            Self::Check(error) => {
+                let status = match error {
+                    CheckError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+                    CheckError::Timeout => StatusCode::GATEWAY_TIMEOUT,
+                    CheckError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+                    CheckError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+                };
+                failure(status, &error.to_string())
+            }
+        }
+    }
+}
+
+fn unauthorized() -> Response {
+    failure(StatusCode::FORBIDDEN, "a password is needed")
+}
+
+fn failure(status: StatusCode, error: &str) -> Response {
+    answer(status, &json!({ "error": error }))
+}
+
+fn answer(status: StatusCode, value: &Value) -> Response {
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    (status, kind, value.to_string()).into_response()
+}
+
+/// Who is connected.
+#[derive(Debug, Clone, Copy)]
+struct Client(SocketAddr);
+
+impl Client {
+    fn address(self) -> IpAddr {
+        self.0.ip()
+    }
+}
+
+impl Connected<IncomingStream<'_, Limited>> for Client {
+    fn connect_info(stream: IncomingStream<'_, Limited>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
+
+/// A listener that takes so many connections at once.
+struct Limited {
+    listener: TcpListener,
+    slots: Arc<Semaphore>,
+    idle: Duration,
+}
+
+impl axum::serve::Listener for Limited {
+    type Io = Connection;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Connection, SocketAddr) {
+        loop {
+            let slot = Arc::clone(&self.slots).acquire_owned().await;
+            match (slot, self.listener.accept().await) {
+                (Ok(slot), Ok((stream, address))) => {
+                    let connection = Connection {
+                        stream,
+                        idle: self.idle,
+                        until: Box::pin(tokio::time::sleep(self.idle)),
+                        _slot: slot,
+                    };
+                    return (connection, address);
+                }
+                (_, Err(error)) => {
+                    tracing::warn!(%error, "filter's HTTP listener cannot accept");
+                    tokio::time::sleep(PAUSE).await;
+                }
+                (Err(_closed), _) => tokio::time::sleep(PAUSE).await,
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+/// A connection that ends when nothing has moved on it for a while.
+struct Connection {
+    stream: TcpStream,
+    idle: Duration,
+    until: Pin<Box<Sleep>>,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    /// `result` if there is one, and time anew; otherwise whether the time is over.
+    fn watched<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        result: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if result.is_ready() {
+            let until = Instant::now() + self.idle;
+            self.until.as_mut().reset(until);
+            return result;
+        }
+        match self.until.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let result = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.watched(context, result)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write(context, octets);
+        self.watched(context, result)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
