@@ -520,6 +520,7 @@ async fn nothing_but_crlf_goes_out() {
                 address: to.clone(),
                 original: to.clone(),
             }],
+            companion: None,
         };
         services.queue.accept(submission).await.unwrap();
         let wanted = vec![to.to_string()];

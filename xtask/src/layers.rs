@@ -17,15 +17,34 @@ const ORDER: &[&[&str]] = &[
         "formats/sasl",
         "formats/imap",
         "formats/mime",
+        "formats/text",
+        "formats/attachment",
+        "formats/milter",
     ],
     // services, lower ones first
     &["services/ambient", "services/patterns"],
-    &["services/store", "services/dns", "services/tls"],
-    &["services/directory"],
+    &[
+        "services/store",
+        "services/dns",
+        "services/tls",
+        "services/rules",
+        "services/antivirus",
+    ],
+    &[
+        "services/directory",
+        "services/policy",
+        "services/learn",
+        "services/blocklist",
+    ],
     &["services/mail", "services/mailauth"],
     &["services/filter", "services/queue"],
     // protocol sessions
-    &["servers/smtpd", "servers/imapd", "servers/web"],
+    &[
+        "servers/smtpd",
+        "servers/imapd",
+        "servers/web",
+        "servers/filterd",
+    ],
     // the product, then what tests and measures it
     &["muskox"],
     &["testkit", "benches/probe"],

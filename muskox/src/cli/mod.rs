@@ -12,11 +12,20 @@ mod config;
 mod dkim;
 mod domain;
 pub mod exit;
+mod files;
+mod filter;
 mod install;
+mod learn;
+mod map;
+mod message;
 mod output;
 mod patterns;
+mod quarantine;
 mod queue;
+mod rules;
+mod sender;
 mod serve;
+mod setting;
 mod status;
 
 use std::path::PathBuf;
@@ -87,6 +96,30 @@ enum Command {
     /// The configuration
     #[command(subcommand)]
     Config(config::Verb),
+    /// The spam filter: judge mail, block lists
+    #[command(subcommand)]
+    Filter(filter::Verb),
+    /// Rule sets of the filter
+    #[command(subcommand)]
+    Rules(rules::Verb),
+    /// Lists and patterns of the administrator
+    #[command(subcommand)]
+    Map(map::Verb),
+    /// Who is welcome and who is not
+    #[command(subcommand)]
+    Sender(sender::Verb),
+    /// Thresholds, tags, limits, networks, special addresses
+    #[command(subcommand)]
+    Setting(setting::Verb),
+    /// Teach the classifier
+    #[command(subcommand)]
+    Learn(learn::Verb),
+    /// Why mail was treated as it was
+    #[command(subcommand)]
+    Message(message::Verb),
+    /// Mail that was kept back
+    #[command(subcommand)]
+    Quarantine(quarantine::Verb),
     /// Pattern databases: compile rules, look into a file, try it on mail
     #[command(subcommand)]
     Patterns(patterns::Verb),
@@ -132,6 +165,14 @@ fn ask_server(command: &Command, asker: &Asker, output: &Output) -> Result<(), F
         Command::Dkim(verb) => dkim::run(verb, asker, output),
         Command::Queue(verb) => queue::run(verb, asker, output),
         Command::Captured(verb) => captured::run(verb, asker, output),
+        Command::Filter(verb) => filter::run(verb, asker, output),
+        Command::Rules(verb) => rules::run(verb, asker, output),
+        Command::Map(verb) => map::run(verb, asker, output),
+        Command::Sender(verb) => sender::run(verb, asker, output),
+        Command::Setting(verb) => setting::run(verb, asker, output),
+        Command::Learn(verb) => learn::run(verb, asker, output),
+        Command::Message(verb) => message::run(verb, asker, output),
+        Command::Quarantine(verb) => quarantine::run(verb, asker, output),
         Command::Status => status::run(asker, output),
         Command::Db(status::DbVerb::Check) => status::check(asker, output),
         Command::Serve
@@ -149,8 +190,24 @@ struct Asker {
     socket: Option<PathBuf>,
 }
 
+/// A connection to the running server, for a command that asks more than once.
+struct Connection {
+    runtime: tokio::runtime::Runtime,
+    client: Client,
+}
+
+impl Connection {
+    fn ask(&mut self, request: &Request) -> Result<Value, Failed> {
+        Ok(self.runtime.block_on(self.client.ask(request))?)
+    }
+}
+
 impl Asker {
     fn ask(&self, request: &Request) -> Result<Value, Failed> {
+        self.connect()?.ask(request)
+    }
+
+    fn connect(&self) -> Result<Connection, Failed> {
         let socket = match &self.socket {
             Some(socket) => socket.clone(),
             None => {
@@ -162,10 +219,8 @@ impl Asker {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        runtime.block_on(async {
-            let mut client = Client::connect(&socket).await?;
-            Ok(client.ask(request).await?)
-        })
+        let client = runtime.block_on(Client::connect(&socket))?;
+        Ok(Connection { runtime, client })
     }
 }
 

@@ -11,8 +11,8 @@ pub mod reference;
 pub use error::ConfigError;
 pub(crate) use error::nearest;
 pub use model::{
-    Config, ControlConfig, DnsConfig, FilterConfig, ImapConfig, LogConfig, LogFormat, LogLevel,
-    MetricsConfig, QueueConfig, SmtpConfig, StoreConfig, TlsConfig,
+    AntivirusConfig, Config, ControlConfig, DnsConfig, FilterConfig, ImapConfig, LogConfig,
+    LogFormat, LogLevel, MetricsConfig, OnFailure, QueueConfig, SmtpConfig, StoreConfig, TlsConfig,
 };
 
 use std::path::{Path, PathBuf};

@@ -18,6 +18,9 @@ pub struct Config {
     /// The directory of the database and the blobs.
     #[serde(default = "data_dir")]
     pub data_dir: PathBuf,
+    /// The directory of what can be made again: compiled patterns; below `data_dir` when absent.
+    #[serde(default)]
+    pub cache_dir: Option<PathBuf>,
     /// SMTP listeners and limits.
     #[serde(default)]
     pub smtp: SmtpConfig,
@@ -36,6 +39,9 @@ pub struct Config {
     /// Spam scores.
     #[serde(default)]
     pub filter: FilterConfig,
+    /// The virus scanner.
+    #[serde(default)]
+    pub antivirus: AntivirusConfig,
     /// The private HTTP listener.
     #[serde(default)]
     pub metrics: MetricsConfig,
@@ -162,19 +168,100 @@ impl Default for QueueConfig {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FilterConfig {
+    /// From this score on a first attempt is answered "later".
+    pub greylist_score: Option<f32>,
     /// From this score on a message goes to Junk.
     pub junk_score: f32,
+    /// From this score on the subject says that a message is junk.
+    pub rewrite_score: Option<f32>,
+    /// From this score on a message is kept in quarantine.
+    pub quarantine_score: Option<f32>,
     /// From this score on a message is refused.
     pub reject_score: f32,
+    /// From this score on a message is accepted and thrown away.
+    pub discard_score: Option<f32>,
+    /// What stands before the subject of junk when it is rewritten.
+    pub subject_prefix: String,
+    /// Days that mail stays in quarantine.
+    pub quarantine_days: u32,
+    /// From this score on a message is learned as spam.
+    pub learn_spam_score: f32,
+    /// Up to this score a message is learned as good mail.
+    pub learn_ham_score: f32,
+    /// Whether verdicts teach the classifier.
+    pub autolearn: bool,
+    /// Whether name servers are asked about senders and links.
+    pub network: bool,
+    /// Block lists that are asked although they are off by default.
+    pub lists: Vec<String>,
+    /// Block lists that are not asked although they are on by default.
+    pub lists_off: Vec<String>,
+    /// Addresses for programs that speak Rspamd's HTTP protocol.
+    pub rspamd: Vec<SocketAddr>,
+    /// Addresses for mail servers that speak the milter protocol.
+    pub milter: Vec<SocketAddr>,
+    /// Password of those who teach over Rspamd's protocol.
+    pub password: Option<String>,
 }
 
 impl Default for FilterConfig {
     fn default() -> Self {
         Self {
+            greylist_score: None,
             junk_score: 6.0,
+            rewrite_score: None,
+            quarantine_score: None,
             reject_score: 15.0,
+            discard_score: None,
+            subject_prefix: "[SPAM] ".to_owned(),
+            quarantine_days: 30,
+            learn_spam_score: 12.0,
+            learn_ham_score: -4.5,
+            autolearn: true,
+            network: true,
+            lists: Vec::new(),
+            lists_off: Vec::new(),
+            rspamd: Vec::new(),
+            milter: Vec::new(),
+            password: None,
         }
     }
+}
+
+/// `[antivirus]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AntivirusConfig {
+    /// Where clamd listens: a path or `host:port`; no virus scanner when absent.
+    pub clamd: Option<String>,
+    /// Seconds that it may take.
+    pub timeout_seconds: u32,
+    /// Largest message handed over, in bytes.
+    pub max_bytes: u64,
+    /// What happens to mail that cannot be scanned.
+    pub on_failure: OnFailure,
+}
+
+impl Default for AntivirusConfig {
+    fn default() -> Self {
+        Self {
+            clamd: None,
+            timeout_seconds: 15,
+            max_bytes: 25 * 1024 * 1024,
+            on_failure: OnFailure::Accept,
+        }
+    }
+}
+
+/// `antivirus.on_failure`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    /// Mail goes its way unscanned.
+    #[default]
+    Accept,
+    /// The sender is told to try again later.
+    Defer,
 }
 
 /// `[metrics]`
@@ -273,17 +360,27 @@ impl Config {
         Self {
             hostname,
             data_dir: data_dir(),
+            cache_dir: None,
             smtp: SmtpConfig::default(),
             imap: ImapConfig::default(),
             tls: TlsConfig::default(),
             dns: DnsConfig::default(),
             queue: QueueConfig::default(),
             filter: FilterConfig::default(),
+            antivirus: AntivirusConfig::default(),
             metrics: MetricsConfig::default(),
             log: LogConfig::default(),
             control: ControlConfig::default(),
             store: StoreConfig::default(),
         }
+    }
+
+    /// The directory of what can be made again.
+    #[must_use]
+    pub fn cache_dir(&self) -> PathBuf {
+        self.cache_dir
+            .clone()
+            .unwrap_or_else(|| self.data_dir.join("cache"))
     }
 
     /// Checks what the types cannot say.
@@ -299,6 +396,9 @@ impl Config {
         }
         if self.filter.junk_score > self.filter.reject_score {
             return refuse("[filter] junk_score must not be above reject_score");
+        }
+        if self.filter.learn_ham_score >= self.filter.learn_spam_score {
+            return refuse("[filter] learn_ham_score must be below learn_spam_score");
         }
         if self.smtp.max_recipients == 0 || self.smtp.max_message_bytes == 0 {
             return refuse("[smtp] max_recipients and max_message_bytes must be above 0");

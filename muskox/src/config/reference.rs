@@ -36,6 +36,11 @@ pub const KEYS: &[Key] = &[
         "Directory of the database and of large messages; created with mode 0700. Must be on a local file system.",
     ),
     key(
+        "",
+        "cache_dir",
+        "Directory of what can be made again, such as compiled patterns; may be emptied at any time. The directory cache below data_dir when absent.",
+    ),
+    key(
         "smtp",
         "mx",
         "Addresses that receive mail from other servers.",
@@ -129,13 +134,108 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "filter",
+        "greylist_score",
+        "Score from which on, below junk_score, a first attempt is answered \"later\"; who comes back is let in. Off when absent.",
+    ),
+    key(
+        "filter",
         "junk_score",
         "Score from which on a message goes to Junk.",
     ),
     key(
         "filter",
+        "rewrite_score",
+        "Score from which on a message goes to Junk with subject_prefix before its subject. Off when absent.",
+    ),
+    key(
+        "filter",
+        "quarantine_score",
+        "Score from which on a message is accepted and kept in quarantine. Off when absent.",
+    ),
+    key(
+        "filter",
         "reject_score",
         "Score from which on a message is refused while the sender is connected.",
+    ),
+    key(
+        "filter",
+        "discard_score",
+        "Score from which on a message is accepted and thrown away. Off when absent.",
+    ),
+    key(
+        "filter",
+        "subject_prefix",
+        "What stands before the subject of a message that rewrite_score applies to.",
+    ),
+    key(
+        "filter",
+        "quarantine_days",
+        "Days that mail stays in quarantine.",
+    ),
+    key(
+        "filter",
+        "autolearn",
+        "Whether the classifier learns from clear verdicts.",
+    ),
+    key(
+        "filter",
+        "learn_spam_score",
+        "Score from which on a message is learned as spam.",
+    ),
+    key(
+        "filter",
+        "learn_ham_score",
+        "Score up to which a message is learned as good mail.",
+    ),
+    key(
+        "filter",
+        "network",
+        "Whether block lists and other name servers are asked about clients, senders and links.",
+    ),
+    key(
+        "filter",
+        "lists",
+        "Names of block lists to ask although their terms keep them off by default; `muskox filter lists` shows all.",
+    ),
+    key(
+        "filter",
+        "lists_off",
+        "Names of block lists not to ask although they are on by default.",
+    ),
+    key(
+        "filter",
+        "rspamd",
+        "Addresses for programs that speak Rspamd's HTTP protocol, such as rspamc; keep them private.",
+    ),
+    key(
+        "filter",
+        "milter",
+        "Addresses for mail servers that speak the milter protocol, such as Postfix; keep them private.",
+    ),
+    key(
+        "filter",
+        "password",
+        "Password that programs need to teach over Rspamd's protocol; without one only loopback addresses may.",
+    ),
+    key(
+        "antivirus",
+        "clamd",
+        "Where clamd listens, a path or host:port. No virus scanner when absent.",
+    ),
+    key(
+        "antivirus",
+        "timeout_seconds",
+        "Seconds that a scan may take.",
+    ),
+    key(
+        "antivirus",
+        "max_bytes",
+        "Largest message handed to the scanner; larger ones count as not scanned.",
+    ),
+    key(
+        "antivirus",
+        "on_failure",
+        "\"accept\" or \"defer\": what happens to mail that could not be scanned.",
     ),
     key(
         "metrics",
@@ -215,6 +315,13 @@ mod tests {
         config.tls.certificate = Some("c".into());
         config.tls.key = Some("k".into());
         config.queue.relay = Some("a:1".into());
+        config.cache_dir = Some("d".into());
+        config.antivirus.clamd = Some("c".into());
+        config.filter.greylist_score = Some(4.0);
+        config.filter.rewrite_score = Some(8.0);
+        config.filter.quarantine_score = Some(9.0);
+        config.filter.discard_score = Some(99.0);
+        config.filter.password = Some("p".into());
         let value = toml::Value::try_from(&config).unwrap();
         let mut actual = Vec::new();
         for (name, value) in value.as_table().unwrap() {

@@ -11,8 +11,10 @@ use super::protocol::{AccountRequest, AliasRequest, DomainRequest, Failure, Fail
 use crate::demo::Captures;
 use crate::server::Services;
 
+mod filtering;
 mod keys;
 mod mail;
+mod policy;
 
 pub(crate) use keys::{dkim_record, first_keys};
 
@@ -56,6 +58,14 @@ impl Handler {
             Request::Dkim(request) => self.dkim(request).await,
             Request::Queue(request) => self.queue(request).await,
             Request::Captured(request) => self.captured(&request),
+            Request::Message(request) => self.message(request).await,
+            Request::Quarantine(request) => self.quarantine(request).await,
+            Request::Learn(request) => self.learn(request).await,
+            Request::Filter(request) => self.filter(request).await,
+            Request::Rules(request) => self.rules(request).await,
+            Request::Map(request) => self.map(request).await,
+            Request::Sender(request) => self.sender(request).await,
+            Request::Setting(request) => self.setting(request).await,
             Request::Status => self.status().await,
             Request::Check => self.check().await,
         }

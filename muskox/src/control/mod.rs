@@ -5,11 +5,16 @@
 //! open the socket is an administrator. Start at [`Request`].
 
 mod client;
+mod filtering;
 mod handler;
 mod protocol;
 mod server;
 
 pub use client::{Client, ClientError};
+pub use filtering::{
+    FilterRequest, LearnClass, LearnRequest, MapRequest, MessageRequest, NewMap, QuarantineRequest,
+    RulesRequest, SenderRequest, SettingRequest,
+};
 pub use handler::Handler;
 pub(crate) use handler::{dkim_record, first_keys};
 pub use protocol::{

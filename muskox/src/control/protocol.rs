@@ -4,8 +4,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::filtering::{
+    FilterRequest, LearnRequest, MapRequest, MessageRequest, QuarantineRequest, RulesRequest,
+    SenderRequest, SettingRequest,
+};
+
 /// What a command asks of the server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "noun", content = "verb")]
 pub enum Request {
     /// `muskox domain …`
@@ -20,6 +25,22 @@ pub enum Request {
     Queue(QueueRequest),
     /// `muskox captured …`: mail that the demo did not send.
     Captured(CapturedRequest),
+    /// `muskox message …`: why mail was treated as it was.
+    Message(MessageRequest),
+    /// `muskox quarantine …`
+    Quarantine(QuarantineRequest),
+    /// `muskox learn …`
+    Learn(LearnRequest),
+    /// `muskox rules …`
+    Rules(RulesRequest),
+    /// `muskox map …`
+    Map(MapRequest),
+    /// `muskox sender …`: allow and deny lists.
+    Sender(SenderRequest),
+    /// `muskox setting …`: thresholds, tags, limits, networks, special addresses.
+    Setting(SettingRequest),
+    /// `muskox filter …`
+    Filter(FilterRequest),
     /// `muskox status`
     Status,
     /// `muskox db check`: recomputes every counter and reference, and reads every blob.

@@ -50,6 +50,9 @@ pub enum StartError {
     /// The smart host's address makes no sense.
     #[error("[queue] relay: {0}")]
     Relay(String),
+    /// The filter cannot work as it is set up.
+    #[error("filter: {0}")]
+    Filter(String),
     /// The system said no.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -72,6 +75,6 @@ impl StartError {
     /// Whether the configuration is to blame.
     #[must_use]
     pub fn is_configuration(&self) -> bool {
-        matches!(self, Self::Config(_) | Self::Relay(_))
+        matches!(self, Self::Config(_) | Self::Relay(_) | Self::Filter(_))
     }
 }

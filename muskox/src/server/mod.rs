@@ -6,6 +6,7 @@
 //! [`Parts`].
 
 mod error;
+pub(crate) mod filtering;
 mod identity;
 mod listener;
 mod metrics;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use prometheus_client::registry::Registry;
 use tls::Certificates;
 use tokio::task::JoinSet;
@@ -32,6 +34,8 @@ pub use parts::{Parts, Services};
 
 /// How long the tasks of a stopping server are waited for.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often reputations are written down.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 /// How often released blobs and orphan files are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
 
@@ -101,6 +105,7 @@ impl Server {
         self.tasks.spawn(control);
         self.run_queue();
         self.run_sweeper();
+        self.run_filter(config);
         Ok(())
     }
 
@@ -240,6 +245,37 @@ impl Server {
         });
     }
 
+    /// What the filter does beside judging: following changes, learning from users, writing down
+    /// and forgetting what it remembers.
+    fn run_filter(&mut self, config: &Config) {
+        let services = &self.services;
+        let until = |shutdown: &CancellationToken| shutdown.clone().cancelled_owned();
+        let follow = services.filter.clone().follow();
+        let learn = services
+            .filter
+            .clone()
+            .learn_from_users(services.mail.clone());
+        let policy = services.policy.clone().follow();
+        for (name, task) in [
+            ("follow rules", Box::pin(follow) as BoxFuture<'static, ()>),
+            ("learn from users", Box::pin(learn)),
+            ("follow policy", Box::pin(async { match policy.await {} })),
+        ] {
+            let stopped = until(&self.shutdown);
+            self.tasks.spawn(async move {
+                tokio::select! {
+                    () = stopped => {}
+                    () = task => tracing::error!(name, "a background task ended"),
+                }
+            });
+        }
+        let keeper = Keeper {
+            services: services.clone(),
+            quarantine_days: i64::from(config.filter.quarantine_days),
+        };
+        self.tasks.spawn(keeper.run(self.shutdown.clone()));
+    }
+
     /// Where the listener called `name` (mx, submission, submissions, lmtp, imap, imaps, metrics)
     /// is bound.
     #[must_use]
@@ -274,6 +310,51 @@ impl Server {
             self.tasks.shutdown().await;
         }
         self.services.db.close().await;
+    }
+}
+
+/// Keeps what the filter remembers within its bounds.
+struct Keeper {
+    services: Services,
+    quarantine_days: i64,
+}
+
+impl Keeper {
+    async fn run(self, shutdown: CancellationToken) {
+        let mut purge = tokio::time::interval(SWEEP_INTERVAL);
+        let mut flush = tokio::time::interval(FLUSH_INTERVAL);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => {
+                    self.flush().await;
+                    return;
+                }
+                _ = flush.tick() => self.flush().await,
+                _ = purge.tick() => self.purge().await,
+            }
+        }
+    }
+
+    async fn flush(&self) {
+        if let Err(error) = self.services.learn.tick().await {
+            tracing::warn!(%error, "reputations could not be written down");
+        }
+    }
+
+    async fn purge(&self) {
+        let now = self.services.now();
+        let before = |seconds: i64| ambient::Timestamp(now.saturating_sub(seconds));
+        let quarantine = before(self.quarantine_days.saturating_mul(86_400));
+        if let Err(error) = self.services.queue.purge_quarantine(quarantine).await {
+            tracing::warn!(%error, "the quarantine could not be cleared");
+        }
+        let records = filter::record::purge(&self.services.db, before(filter::record::KEEP));
+        if let Err(error) = records.await {
+            tracing::warn!(%error, "old verdicts could not be deleted");
+        }
+        if let Err(error) = self.services.learn.purge(ambient::Timestamp(now)).await {
+            tracing::warn!(%error, "what was learned could not be cleared");
+        }
     }
 }
 

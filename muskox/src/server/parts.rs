@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use ambient::{Clock, Random, SystemClock, SystemRandom};
 use directory::{AccountState, Directory, Hashing, NewAccount};
-use filter::{Filter, Thresholds};
+use filter::Filter;
 use imapd::Imapd;
+use learn::Learn;
 use mail::Mail;
 use mailauth::Authenticator;
+use policy::Policy;
 use prometheus_client::registry::Registry;
 use queue::{Queue, QueueOptions, RelaySecurity, RemoteRoute, Schedule, Timeouts};
 use rustls::ClientConfig;
@@ -15,6 +17,7 @@ use smtpd::Smtpd;
 use store::{AccountId, Db, StoreOptions};
 use tls::{Certificates, Identity, Verification};
 
+use super::filtering::{Filtering, Surroundings};
 use super::{StartError, identity, metrics};
 use crate::config::Config;
 use crate::demo::Captures;
@@ -56,6 +59,14 @@ pub struct Services {
     pub queue: Queue,
     /// SPF, DKIM, DMARC, ARC.
     pub authenticator: Authenticator,
+    /// The spam filter.
+    pub filter: Filter,
+    /// What users and administrators say about filtering.
+    pub policy: Policy,
+    /// What the filter has learned.
+    pub learn: Learn,
+    /// Names of the block lists that are asked.
+    pub lists: Arc<[String]>,
     /// SMTP sessions.
     pub smtpd: Smtpd,
     /// IMAP sessions.
@@ -108,6 +119,13 @@ impl Services {
             },
             node: 1,
         });
+        let surroundings = Surroundings {
+            db: db.clone(),
+            clock: Arc::clone(&clock),
+            resolver: Some(Arc::new(resolver.clone())),
+            cache: Some(config.cache_dir().join("patterns")),
+        };
+        let filtering = Filtering::open(config, surroundings).await?;
         let authenticator = Authenticator::new(
             config.hostname.clone(),
             Arc::new(resolver),
@@ -119,10 +137,8 @@ impl Services {
             directory: directory.clone(),
             queue: queue.clone(),
             authenticator: authenticator.clone(),
-            filter: Filter::new(Thresholds {
-                junk: config.filter.junk_score,
-                reject: config.filter.reject_score,
-            }),
+            filter: filtering.filter.clone(),
+            policy: filtering.policy.clone(),
             db: db.clone(),
             tls: Some(Arc::clone(&tls)),
             clock: Arc::clone(&clock),
@@ -155,6 +171,10 @@ impl Services {
             mail,
             queue,
             authenticator,
+            filter: filtering.filter,
+            policy: filtering.policy,
+            learn: filtering.learn,
+            lists: filtering.lists,
             smtpd,
             imapd,
             clock,
@@ -187,6 +207,10 @@ impl Services {
         self.directory
             .set_active(id, AccountState::Disabled)
             .await?;
+        self.queue
+            .clear_quarantine(id)
+            .await
+            .map_err(directory::Error::hook)?;
         self.mail.erase(id).await.map_err(directory::Error::hook)?;
         let is_erased = |tx: &mut dyn store::Tx, id| match mail::is_erased(tx, id) {
             Ok(true) => Ok(()),

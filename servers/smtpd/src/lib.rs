@@ -11,6 +11,8 @@
 //! | `auth.rs` | AUTH |
 //! | `transaction.rs` | MAIL and RCPT: who may send to whom |
 //! | `message.rs` | DATA: reception, verification, filter, acceptance |
+//! | `copies.rs` | which copy goes where: mailbox, tag's folder, quarantine; the subject |
+//! | `rate.rs` | how fast users may send |
 //! | `refusal.rs` | errors as replies, the only place |
 //!
 //! RFC 5321, 6409 (submission), 2033 (LMTP), 1870, 2034, 2920, 3207, 4954, 6152, 6531, 8314.
@@ -18,10 +20,12 @@
 #![deny(missing_docs)]
 
 mod auth;
+mod copies;
 mod io;
 mod limits;
 mod message;
 mod metrics;
+mod rate;
 mod refusal;
 mod session;
 mod submission;
@@ -34,6 +38,7 @@ use ambient::{Clock, Random};
 use directory::Directory;
 use filter::Filter;
 use mailauth::Authenticator;
+use policy::Policy;
 use queue::Queue;
 use rustls::ServerConfig;
 use smtp::Domain;
@@ -69,6 +74,8 @@ pub struct Options {
     pub authenticator: Authenticator,
     /// What is junk, and what is refused.
     pub filter: Filter,
+    /// What users and administrators say about senders, recipients and limits.
+    pub policy: Policy,
     /// Where blobs are staged.
     pub db: Db,
     /// For STARTTLS; not announced without.
@@ -96,6 +103,7 @@ pub(crate) struct Server {
     /// Octets of messages that may still be received at a time.
     budget: Arc<Semaphore>,
     signing: submission::Signing,
+    rates: rate::Rates,
 }
 
 impl std::ops::Deref for Server {
@@ -130,6 +138,7 @@ impl Smtpd {
                 options,
                 budget,
                 signing: submission::Signing::default(),
+                rates: rate::Rates::default(),
             }),
         }
     }

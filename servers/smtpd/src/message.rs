@@ -1,17 +1,19 @@
 //! DATA: reception, verification, filter, acceptance.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use filter::{Action, Verdict};
-use mailauth::AuthResults;
+use filter::record::PackedRecord;
+use filter::{Action, Input, Judged, Recipient, Record};
 use mime::Summary;
-use queue::{Origin, RoutedRecipient, SenderStanding, Submission, Transport};
+use queue::{Companion, Origin, RoutedRecipient, SenderStanding, Submission, Transport};
 use smtp::data::DataDecoder;
-use smtp::{Address, EnhancedCode, Reply};
+use smtp::{EnhancedCode, Reply};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use crate::copies::Copies;
 use crate::io::Ended;
 use crate::metrics::{ByFate, Fate};
 use crate::session::Session;
@@ -39,8 +41,8 @@ pub(crate) struct Accepted {
     pub(crate) message: Bytes,
     pub(crate) summary: Summary,
     pub(crate) origin: Origin,
-    /// The filter's; mail from our users and over LMTP has none.
-    pub(crate) verdict: Option<Verdict>,
+    /// What the filter was asked and said; mail over LMTP was not asked about.
+    pub(crate) judged: Option<(Input, Judged)>,
 }
 
 impl Session {
@@ -194,7 +196,7 @@ impl Session {
                     message: message.into(),
                     summary,
                     origin,
-                    verdict: None,
+                    judged: None,
                 }
             }
         };
@@ -215,61 +217,66 @@ impl Session {
             from: &transaction.from,
         };
         let auth = self.server.authenticator.message(&message, &facts).await;
-        let message = without(message, &auth.forged);
-        let summary = Summary::parse(&message);
-        let verdict = self.judge(&message, &summary, &auth, &transaction);
-        if let Action::Reject { text } = &verdict.action {
-            tracing::info!(
-                session = %self.id, message = id, score = verdict.score,
-                from = %transaction.from, reason = text.as_ref(), "message rejected"
-            );
-            self.count(Fate::Rejected);
-            return Err(Reply::new(550, EnhancedCode(5, 7, 1), text.clone()));
-        }
+        let message = Bytes::from(without(message, &auth.forged));
+        let input = Input {
+            summary: Arc::new(Summary::parse(&message)),
+            raw: message,
+            auth: Arc::new(auth),
+            ip: self.peer.ip(),
+            helo,
+            from: transaction.from.clone(),
+            recipients: recipients_of(&transaction),
+            origin: filter::Origin::Outside,
+            account: None,
+            received_at: None,
+        };
+        let judged = self.judge(id, &input).await?;
+        let auth = &input.auth;
         let standing = match auth.spf.result {
             mailauth::Outcome::Pass => SenderStanding::Verified,
             _ => SenderStanding::Unverified,
         };
         let mut fields = auth.header.clone().into_bytes();
-        fields.extend_from_slice(verdict.header().as_bytes());
+        fields.extend_from_slice(judged.verdict.header().as_bytes());
         let mut origin = self.origin(id, &transaction, standing, fields);
         if let Some(client) = &mut origin.client {
             client.name = auth.iprev.name.clone();
         }
-        let message = message.into();
         Ok(Accepted {
             transaction,
-            message,
-            summary,
+            message: input.raw.clone(),
+            summary: Summary::clone(&input.summary),
             origin,
-            verdict: Some(verdict),
+            judged: Some((input, judged)),
         })
     }
 
-    fn judge(
-        &self,
-        message: &[u8],
-        summary: &Summary,
-        auth: &AuthResults,
-        transaction: &Transaction,
-    ) -> Verdict {
-        let helo = self.helo();
-        let recipients: Vec<_> = transaction
-            .local
-            .iter()
-            .map(|recipient| recipient.original.clone())
-            .collect();
-        let input = filter::Input {
-            raw: message,
-            summary,
-            auth,
-            ip: self.peer.ip(),
-            helo: &helo,
-            from: &transaction.from,
-            recipients: &recipients,
-            origin: filter::Origin::Outside,
+    /// Asks the filter; an error is the answer to a message that is not accepted. What was decided
+    /// is written down either way: here, or with the message.
+    pub(crate) async fn judge(&mut self, id: &str, input: &Input) -> Result<Judged, Reply> {
+        let judged = self.server.filter.judge(input).await;
+        let verdict = &judged.verdict;
+        let (fate, reply) = match &verdict.action {
+            Action::Reject { text } => (
+                Fate::Rejected,
+                Reply::new(550, EnhancedCode(5, 7, 1), text.clone()),
+            ),
+            Action::Greylist => (Fate::Deferred, refusal::greylisted()),
+            _ if judged.must_wait => (Fate::Deferred, refusal::later()),
+            _ => return Ok(judged),
         };
-        self.server.filter.evaluate(&input)
+        tracing::info!(
+            session = %self.id, message = id, score = verdict.score, from = %input.from,
+            action = verdict.action.name(), reply = reply.code(), "message not accepted"
+        );
+        self.count(fate);
+        let record = Record::new(id, self.server.clock.now(), input, verdict).packed();
+        let written = self.server.db.write(move |tx| record.write(tx)).await;
+        if let Err(error) = written {
+            tracing::warn!(session = %self.id, %error, "a verdict could not be written down");
+        }
+        self.server.filter.settle(judged);
+        Err(reply)
     }
 
     /// How the message came in, for the Received field.
@@ -312,8 +319,14 @@ impl Session {
             message,
             summary,
             origin,
-            verdict,
+            judged,
         } = accepted;
+        let copies = Copies::plan(
+            &self.server.policy.snapshot(),
+            &transaction,
+            judged.as_ref(),
+        );
+        let (message, summary) = copies.rewritten(message, summary);
         let size = message.len();
         let staged = match self.server.db.blobs().stage(message.clone()).await {
             Ok(staged) => staged,
@@ -322,11 +335,11 @@ impl Session {
                 return refusal::store(&self.id, &error);
             }
         };
-        let mut recipients = Vec::with_capacity(transaction.local.len() + transaction.remote.len());
-        recipients.extend(transaction.local.into_iter().map(|recipient| {
-            let mailbox = mailbox_for(verdict.as_ref(), &recipient.original);
-            RoutedRecipient::Local { recipient, mailbox }
-        }));
+        let now = self.server.clock.now();
+        let record = judged
+            .as_ref()
+            .map(|(input, judged)| Record::new(id, now, input, &judged.verdict).packed());
+        let mut recipients = copies.local;
         recipients.extend(
             transaction
                 .remote
@@ -334,6 +347,10 @@ impl Session {
                 .map(|(address, original)| RoutedRecipient::Remote { address, original }),
         );
         let count = recipients.len();
+        if count == 0 {
+            // Nobody wants it, and the sender need not know.
+            return self.forgo(id, record, judged).await;
+        }
         let submission = Submission {
             message,
             staged,
@@ -341,6 +358,7 @@ impl Session {
             from: transaction.from.clone(),
             recipients,
             summary,
+            companion: record.map(|record| Companion::new(move |tx| record.write(tx))),
         };
         match self.server.queue.accept(submission).await {
             Ok(_) => {
@@ -349,15 +367,17 @@ impl Session {
                     .metrics
                     .bytes
                     .inc_by(u64::try_from(size).unwrap_or(u64::MAX));
-                let junk = verdict
-                    .as_ref()
-                    .is_some_and(|verdict| verdict.action == Action::Junk);
+                let verdict = judged.as_ref().map(|(_, judged)| &judged.verdict);
+                let junk = verdict.is_some_and(filter::Verdict::is_spam);
                 self.count(if junk { Fate::Junk } else { Fate::Accepted });
                 tracing::info!(
                     session = %self.id, message = id, from = %transaction.from, size,
                     recipients = count, junk, score = verdict.map(|verdict| verdict.score),
                     "message accepted"
                 );
+                if let Some((_, judged)) = judged {
+                    self.server.filter.settle(judged);
+                }
                 Reply::new(250, EnhancedCode(2, 0, 0), format!("OK {id}"))
             }
             Err(error) => {
@@ -365,6 +385,29 @@ impl Session {
                 refusal::queue(&self.id, &error)
             }
         }
+    }
+
+    /// Takes a message that is thrown away: only what was decided is kept.
+    async fn forgo(
+        &mut self,
+        id: &str,
+        record: Option<PackedRecord>,
+        judged: Option<(Input, Judged)>,
+    ) -> Reply {
+        if let Some(record) = record {
+            let written = self.server.db.write(move |tx| record.write(tx)).await;
+            if let Err(error) = written {
+                self.count(Fate::Deferred);
+                return refusal::store(&self.id, &error);
+            }
+        }
+        self.accepted += 1;
+        self.count(Fate::Discarded);
+        tracing::info!(session = %self.id, message = id, "message discarded");
+        if let Some((_, judged)) = judged {
+            self.server.filter.settle(judged);
+        }
+        Reply::new(250, EnhancedCode(2, 0, 0), format!("OK {id}"))
     }
 
     fn count(&self, verdict: Fate) {
@@ -376,12 +419,18 @@ impl Session {
     }
 }
 
-/// Where a recipient's copy goes.
-fn mailbox_for(verdict: Option<&Verdict>, recipient: &Address) -> mail::Role {
-    match verdict.map(|verdict| verdict.action_for(recipient)) {
-        Some(Action::Junk) => mail::Role::Junk,
-        _ => mail::Role::Inbox,
-    }
+/// The recipients as the filter knows them: the local ones, whose wishes count.
+pub(crate) fn recipients_of(transaction: &Transaction) -> Vec<Recipient> {
+    let local = transaction.local.iter().map(|recipient| Recipient {
+        address: recipient.original.clone(),
+        account: Some(recipient.account),
+        domain: Some(recipient.domain),
+    });
+    let remote = transaction
+        .remote
+        .iter()
+        .map(|(_, original)| Recipient::new(original.clone()));
+    local.chain(remote).collect()
 }
 
 /// `message` without `ranges`, which are in order and do not overlap.

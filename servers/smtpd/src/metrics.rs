@@ -41,6 +41,7 @@ pub(crate) enum Fate {
     Junk,
     Rejected,
     Deferred,
+    Discarded,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]

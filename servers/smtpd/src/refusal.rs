@@ -16,6 +16,15 @@ pub(crate) fn full() -> Reply {
     Reply::new(452, EnhancedCode(4, 3, 1), "Insufficient system storage")
 }
 
+/// RFC 6647 §2.4: who is not known yet comes again.
+pub(crate) fn greylisted() -> Reply {
+    Reply::new(
+        451,
+        EnhancedCode(4, 7, 1),
+        "Greylisted, try again in a few minutes",
+    )
+}
+
 /// RFC 5321 §6.3: the message has passed too many servers.
 pub(crate) fn loops() -> Reply {
     Reply::new(

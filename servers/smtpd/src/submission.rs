@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use filter::Input;
 use mailauth::sign::SigningKey;
 use mime::Summary;
 use queue::SenderStanding;
 use smtp::{Address, Domain, EnhancedCode, Localpart, Reply};
 
-use crate::message::Accepted;
+use crate::message::{Accepted, recipients_of};
 use crate::session::Session;
 use crate::transaction::Transaction;
 use crate::{Server, refusal};
@@ -38,17 +39,30 @@ impl Session {
         if let Some(refusal) = self.author_refusal(&message, &summary).await {
             return Err(refusal);
         }
-        let signatures = match self.signing_domain(&summary, &transaction) {
-            Some(domain) => self.server.sign(&domain, &message).await,
+        let input = Input {
+            raw: message.into(),
+            summary: Arc::new(summary),
+            auth: Arc::default(),
+            ip: self.peer.ip(),
+            helo: self.helo(),
+            from: transaction.from.clone(),
+            recipients: recipients_of(&transaction),
+            origin: filter::Origin::Authenticated,
+            account: self.identity.as_ref().map(|identity| identity.account),
+            received_at: None,
+        };
+        let judged = self.judge(id, &input).await?;
+        let signatures = match self.signing_domain(&input.summary, &transaction) {
+            Some(domain) => self.server.sign(&domain, &input.raw).await,
             None => Vec::new(),
         };
         let origin = self.origin(id, &transaction, SenderStanding::Verified, signatures);
         Ok(Accepted {
             transaction,
-            message: message.into(),
-            summary,
+            message: input.raw.clone(),
+            summary: Summary::clone(&input.summary),
             origin,
-            verdict: None,
+            judged: Some((input, judged)),
         })
     }
 

@@ -5,7 +5,8 @@
 
 use std::collections::HashSet;
 
-use directory::{LocalRecipient, Resolution};
+use directory::{Identity, LocalRecipient, Resolution};
+use policy::RecipientFacts;
 use smtp::command::MailParams;
 use smtp::{Address, Domain, EnhancedCode, ForwardPath, Localpart, Reply, ReversePath};
 
@@ -78,6 +79,9 @@ impl Session {
                 "Authentication required",
             ));
         };
+        if let Some(refusal) = self.limit_refusal(identity).await {
+            return Some(refusal);
+        }
         let ReversePath::Address(address) = from else {
             return None;
         };
@@ -86,6 +90,61 @@ impl Session {
             Ok(false) => {
                 let text = "Sender address is not yours";
                 Some(Reply::new(553, EnhancedCode(5, 7, 1), text))
+            }
+            Err(error) => Some(refusal::directory(&self.id, &error)),
+        }
+    }
+
+    /// From where and how fast an account may send.
+    async fn limit_refusal(&self, identity: &Identity) -> Option<Reply> {
+        let policy = self.server.policy.snapshot();
+        if !policy.may_submit(identity.account, self.peer.ip().to_canonical()) {
+            let text = "Sending is not allowed from this network";
+            return Some(Reply::new(550, EnhancedCode(5, 7, 1), text));
+        }
+        let domain = match self.server.directory.resolve(&identity.login).await {
+            Ok(Resolution::Deliver(expansion)) => expansion.local.first().map(|own| own.domain),
+            Ok(_) => None,
+            Err(error) => return Some(refusal::directory(&self.id, &error)),
+        };
+        let account = RecipientFacts {
+            account: Some(identity.account),
+            domain,
+        };
+        let (limit, owner) = policy.rate_limit(&account)?;
+        if self
+            .server
+            .rates
+            .take(owner, limit, self.server.clock.now())
+        {
+            return None;
+        }
+        tracing::info!(session = %self.id, account = %identity.login, %limit, "sending limit reached");
+        let text = "Sending limit reached, try again later";
+        Some(Reply::new(450, EnhancedCode(4, 7, 1), text))
+    }
+
+    /// Addresses that only senders of our own domains may write to.
+    async fn internal_refusal(&self, address: &Address) -> Option<Reply> {
+        if self.role == Role::Submission
+            || !self
+                .server
+                .policy
+                .snapshot()
+                .is_internal(&address.to_string())
+        {
+            return None;
+        }
+        let from = self.transaction.as_ref()?.from.as_address();
+        let is_own = match from {
+            Some(from) => self.server.directory.is_local_domain(&from.domain).await,
+            None => Ok(false),
+        };
+        match is_own {
+            Ok(true) => None,
+            Ok(false) => {
+                let text = "This address is for internal mail";
+                Some(Reply::new(550, EnhancedCode(5, 7, 1), text))
             }
             Err(error) => Some(refusal::directory(&self.id, &error)),
         }
@@ -109,6 +168,9 @@ impl Session {
         // RFC 6531 §3.4: such an address needs a transaction that is declared for it.
         if !address.is_ascii() && !transaction.smtputf8 {
             return Reply::new(553, EnhancedCode(5, 6, 7), "Address needs SMTPUTF8");
+        }
+        if let Some(refusal) = self.internal_refusal(&address).await {
+            return refusal;
         }
         let resolution = match self.server.directory.resolve(&address).await {
             Ok(resolution) => resolution,

@@ -111,6 +111,7 @@ pub struct AccountRecord {
 #[derive(Debug, Clone)]
 pub(crate) struct Recipient {
     pub(crate) id: AccountId,
+    pub(crate) domain: DomainId,
     pub(crate) address: Address,
     pub(crate) state: AccountState,
     pub(crate) quota_bytes: i64,
@@ -119,7 +120,7 @@ pub(crate) struct Recipient {
 
 // Index: account.name (unique).
 const RECIPIENT: &str =
-    "SELECT id, name, active, quota_bytes, used_bytes FROM account WHERE name = ?1";
+    "SELECT id, name, active, quota_bytes, used_bytes, domain_id FROM account WHERE name = ?1";
 // Index: account.name (unique), for the order and the page.
 const LIST: &str = "SELECT id, name, full_name, active, used_bytes, used_count, quota_bytes, \
      created_at FROM account \
@@ -154,6 +155,7 @@ pub(crate) fn recipient(rx: &mut dyn Reader, folded: &Address) -> Result<Option<
             state: AccountState::from_code(row.int(2)?),
             quota_bytes: row.int(3)?,
             used_bytes: row.int(4)?,
+            domain: DomainId(row.int(5)?),
         })
     })?)
 }

@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use smtp::address::{Address, ForwardPath, Localpart};
-use store::{AccountId, Reader};
+use store::{AccountId, DomainId, Reader};
 use tokio::sync::watch;
 
 use crate::account::{AccountState, Recipient};
@@ -54,6 +54,8 @@ pub struct Expansion {
 pub struct LocalRecipient {
     /// The account.
     pub account: AccountId,
+    /// The domain it belongs to, which is not an alias domain.
+    pub domain: DomainId,
     /// Its name.
     pub address: Address,
     /// The recipient as the client gave it.
@@ -187,6 +189,7 @@ impl<'a> Walk<'a> {
         if self.accounts.insert(account.id) {
             self.expansion.local.push(LocalRecipient {
                 account: account.id,
+                domain: account.domain,
                 address: account.address,
                 original: self.original.clone(),
                 detail,

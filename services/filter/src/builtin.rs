@@ -12,14 +12,14 @@ use crate::signal::Signals;
 type Entry = (&'static str, f32, &'static str);
 
 /// Everything that is noticed without rules.
-pub(crate) fn collect(input: &Input<'_>, signals: &mut Signals) {
+pub(crate) fn collect(input: &Input, defects: &[Defect], signals: &mut Signals) {
     if input.origin == Origin::Outside {
-        sender(input.auth, signals);
+        sender(&input.auth, signals);
         if !input.client_is_near() {
             client(input, signals);
         }
     }
-    form(input, signals);
+    form(input, defects, signals);
 }
 
 fn note(signals: &mut Signals, (symbol, score, description): Entry) {
@@ -108,7 +108,7 @@ fn dmarc(verdict: &DmarcVerdict) -> Entry {
 }
 
 /// The client's reverse name and what it calls itself.
-fn client(input: &Input<'_>, signals: &mut Signals) {
+fn client(input: &Input, signals: &mut Signals) {
     match input.auth.iprev.result {
         Outcome::PermError => signals.add("RDNS_NONE", 1.0, "the client has no name"),
         Outcome::TempError => signals.add("RDNS_DNSFAIL", 0.0, "no name could be looked up"),
@@ -127,8 +127,8 @@ fn client(input: &Input<'_>, signals: &mut Signals) {
 }
 
 /// RFC 5321 §4.1.1.1: the client gives its fully qualified name, or an address literal.
-fn helo(input: &Input<'_>) -> Option<Entry> {
-    let name = input.helo;
+fn helo(input: &Input) -> Option<Entry> {
+    let name = input.helo.as_str();
     if name.parse::<std::net::IpAddr>().is_ok() {
         return Some((
             "HFILTER_HELO_BAREIP",
@@ -168,9 +168,9 @@ fn helo(input: &Input<'_>) -> Option<Entry> {
 }
 
 /// How the message is made.
-fn form(input: &Input<'_>, signals: &mut Signals) {
-    for found in mime::malformed(input.raw) {
-        note(signals, defect(found));
+fn form(input: &Input, defects: &[Defect], signals: &mut Signals) {
+    for found in defects {
+        note(signals, defect(*found));
     }
     let envelope = &input.summary.envelope;
     if envelope.to.is_empty() && envelope.cc.is_empty() {
@@ -225,18 +225,17 @@ mod tests {
     use smtp::address::ReversePath;
 
     fn helo_symbol(name: &str, ip: &str) -> Option<&'static str> {
-        let raw = b"";
-        let summary = mime::Summary::parse(raw);
-        let auth = AuthResults::default();
         let input = Input {
-            raw,
-            summary: &summary,
-            auth: &auth,
+            raw: bytes::Bytes::new(),
+            summary: mime::Summary::parse(b"").into(),
+            auth: AuthResults::default().into(),
             ip: ip.parse().unwrap(),
-            helo: name,
-            from: &ReversePath::Null,
-            recipients: &[],
+            helo: name.into(),
+            from: ReversePath::Null,
+            recipients: Vec::new(),
             origin: Origin::Outside,
+            account: None,
+            received_at: None,
         };
         helo(&input).map(|(symbol, _, _)| symbol)
     }

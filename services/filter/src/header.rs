@@ -1,13 +1,13 @@
 //! The verdict as header fields.
 //!
 //! `X-Spam-Score` and `X-Spam-Status` are what mail programs and old Sieve scripts look for. Symbols
-//! may one day come from an administrator's rules: whatever is no letter, digit or underscore
+//! may come from an administrator's rules: whatever is no letter, digit or underscore
 //! becomes an underscore.
 
 use std::fmt::Write as _;
 
 use crate::signal::{Scope, Signal};
-use crate::verdict::{Action, Verdict};
+use crate::verdict::Verdict;
 
 /// Where lines are folded.
 const LINE: usize = 76;
@@ -16,16 +16,15 @@ const SHOWN_MAX: usize = 60;
 /// Characters of one symbol shown.
 const SYMBOL_MAX: usize = 64;
 
-/// Both fields, folded, each ended by CRLF.
+/// The fields, folded, each ended by CRLF.
 pub(crate) fn fields(verdict: &Verdict) -> String {
-    let spam = if matches!(verdict.action, Action::Accept) {
-        "No"
-    } else {
-        "Yes"
+    let (spam, flag) = match verdict.is_spam() {
+        true => ("Yes", "X-Spam-Flag: YES\r\n"),
+        false => ("No", ""),
     };
     let mut out = format!(
-        "X-Spam-Score: {score:.2}\r\nX-Spam-Status: {spam}, score={score:.2} required={:.2}",
-        verdict.thresholds.junk,
+        "{flag}X-Spam-Score: {score:.2}\r\nX-Spam-Status: {spam}, score={score:.2} required={:.2}",
+        verdict.thresholds.spam(),
         score = verdict.score,
     );
     let mut column = LINE;
@@ -70,21 +69,21 @@ fn symbol(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::Thresholds;
+    use crate::verdict::{Action, Thresholds, Timing};
     use proptest::prelude::*;
 
     fn verdict(signals: Vec<(String, f32)>) -> Verdict {
-        let signals = signals.into_iter().map(|(symbol, score)| Signal {
-            symbol: symbol.into(),
-            score,
-            description: "".into(),
-            scope: Scope::Message,
-        });
+        let signals = signals
+            .into_iter()
+            .map(|(symbol, score)| Signal::new(symbol, score, ""));
         Verdict {
             action: Action::Accept,
             score: 3.3,
             signals: signals.collect(),
             thresholds: Thresholds::default(),
+            shares: Vec::new(),
+            revision: 1,
+            timing: Timing::default(),
         }
     }
 

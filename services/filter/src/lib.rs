@@ -1,30 +1,59 @@
-//! The spam filter's verdict on a message and the signals that need no rules.
+//! The spam filter: what is known about a message, what rules and classifiers say, what follows.
 //!
-//! A [`Filter`] looks at one message with everything that is known about how it came
-//! ([`Input`]), collects [`Signal`]s (a symbol, a score, a word of explanation), and says in a
-//! [`Verdict`] what should happen. It is pure: the same input has the same verdict on every
-//! machine, to the last digit.
+//! A [`Filter`] judges a message with everything that is known about how it came ([`Input`]):
 //!
-//! Built in are the signals of sender authentication, of the message's form, and of the client's
-//! name; symbols and scores follow what operators know from Rspamd. Everything else (rules, maps,
-//! learned signals) joins as a [`Source`]: it adds signals, for the whole message or for one
-//! recipient, and no caller changes.
+//! ```text
+//! Input ── facts ─┬─ builtin   authentication, form, HELO          ┐
+//!                 ├─ rulebook  maps and rules: one scan a scope     │
+//!                 ├─ blocklist, antivirus   asked meanwhile         ├─ signals ── verdict
+//!                 ├─ learn     Bayes, reputation, fuzzy hashes      │
+//!                 └─ policy    lists and thresholds of recipients   ┘
+//! ```
+//!
+//! Everything but the waiting is a pure function of the message, the rules and what was learned:
+//! equal on every machine, to the last digit. Budgets are lengths and counts, never times.
 //!
 //! Two things decide without a score. Mail that fails the DMARC policy of its author's domain is
 //! refused or filed as junk as that domain asks; and mail with more than one From field is refused,
 //! because readers would be shown an author that nothing vouches for. See [`Action`] for the rules.
 //!
-//! Not here: greylisting, quarantine, content rules; what a caller does with the verdict.
+//! | file | what |
+//! |---|---|
+//! | `engine.rs` | [`Filter`]: judging, step by step |
+//! | `facts/` | what there is to know about one message |
+//! | `builtin.rs` | signals that need no rules |
+//! | `rulebook.rs` | the rules in force, compiled and replaced while mail flows |
+//! | `memory.rs` | what was learned: asked and taught |
+//! | `tokens.rs` | what the classifier sees of a message |
+//! | `personal.rs` | what recipients and administrators say about senders |
+//! | `teacher.rs` | learning from what users do |
+//! | `trial.rs` | a rule set tried before it is in force |
+//! | `verdict.rs`, `header.rs`, `record.rs` | the decision, as fields, as it is kept |
 //!
-//! Start at [`Filter::evaluate`].
+//! Start at [`Filter::judge`].
 #![deny(missing_docs)]
 
 mod builtin;
+mod engine;
+mod facts;
 mod header;
 mod input;
+mod memory;
+mod personal;
+pub mod record;
+mod rulebook;
 mod signal;
+mod teacher;
+mod tokens;
+mod trial;
 mod verdict;
 
-pub use input::{Input, Origin};
-pub use signal::{Scope, Signal, Signals, Source};
-pub use verdict::{Action, Filter, Thresholds, Verdict};
+pub use engine::{Filter, Judged, Options, Tuning};
+pub use input::{Input, Origin, Recipient};
+pub use mail::Opinion;
+pub use memory::Teaching;
+pub use record::Record;
+pub use rulebook::{LayerStatus, RulebookError, RulesStatus};
+pub use signal::{Scope, Signal, Signals};
+pub use trial::Trial;
+pub use verdict::{Action, Share, Thresholds, Timing, Verdict};

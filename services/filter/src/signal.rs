@@ -1,16 +1,15 @@
-//! What was noticed about a message, and who notices.
+//! What was noticed about a message.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use smtp::address::Address;
-
-use crate::input::Input;
 
 /// Signals kept per message; later ones are dropped.
 const SIGNALS_MAX: usize = 1_000;
 /// Largest amount by which one signal moves the score.
-const SCORE_MAX: f32 = 1_000.0;
+const SCORE_MAX: f32 = 10_000.0;
+/// What is kept of the particulars of a signal.
+const OPTIONS_MAX: usize = 10;
 
 /// For whom a signal counts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,6 +32,32 @@ pub struct Signal {
     pub description: Cow<'static, str>,
     /// For whom it counts.
     pub scope: Scope,
+    /// Particulars: what was found where, for people.
+    pub options: Vec<String>,
+}
+
+impl Signal {
+    /// A signal for everyone, without particulars.
+    pub fn new(
+        symbol: impl Into<Cow<'static, str>>,
+        score: f32,
+        description: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            symbol: symbol.into(),
+            score,
+            description: description.into(),
+            scope: Scope::Message,
+            options: Vec::new(),
+        }
+    }
+
+    /// The same with one more particular.
+    #[must_use]
+    pub fn with(mut self, option: impl Into<String>) -> Self {
+        self.options.push(option.into());
+        self
+    }
 }
 
 /// The signals of one message while they are being collected.
@@ -49,22 +74,17 @@ impl Signals {
         score: f32,
         description: impl Into<Cow<'static, str>>,
     ) {
-        let (symbol, description) = (symbol.into(), description.into());
-        self.push(Signal {
-            symbol,
-            score,
-            description,
-            scope: Scope::Message,
-        });
+        self.push(Signal::new(symbol, score, description));
     }
 
-    /// Adds a signal. A score that is no number counts nothing; beyond ±1,000 it is cut.
+    /// Adds a signal. A score that is no number counts nothing; beyond ±10,000 it is cut.
     pub fn push(&mut self, mut signal: Signal) {
         if self.found.len() < SIGNALS_MAX {
             signal.score = match signal.score {
                 score if score.is_nan() => 0.0,
                 score => score.clamp(-SCORE_MAX, SCORE_MAX),
             };
+            signal.options.truncate(OPTIONS_MAX);
             self.found.push(signal);
         }
     }
@@ -75,16 +95,13 @@ impl Signals {
         &self.found
     }
 
+    pub(crate) fn found_mut(&mut self) -> &mut [Signal] {
+        &mut self.found
+    }
+
     pub(crate) fn into_vec(self) -> Vec<Signal> {
         self.found
     }
-}
-
-/// A source of signals beside the built-in ones: the rule engine, maps, classifiers. Called in
-/// order of registration, after the built-in signals, with what was found so far.
-pub trait Source: Send + Sync + fmt::Debug {
-    /// Looks at the message and adds what it notices. Does not block on anything.
-    fn collect(&self, input: &Input<'_>, signals: &mut Signals);
 }
 
 #[cfg(test)]

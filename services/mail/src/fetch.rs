@@ -13,6 +13,8 @@ use store::{AccountId, BlobId, Blobs, Reader};
 
 use crate::{Entry, Error, Mail, MessageId};
 
+// A scan: asked by administrators only, who want to see across accounts.
+const LATEST: &str = "SELECT id FROM message ORDER BY received_at DESC, id DESC LIMIT ?1";
 const ROWS: &str = "SELECT id, blob_id, size, received_at, sent_at, thread_id, prefix, envelope \
     FROM message WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
 const DATES: &str = "SELECT id, size, received_at, sent_at FROM message \
@@ -113,6 +115,18 @@ impl Mail {
                     each(&mut state, message, bytes);
                 })?;
                 Ok((state, done))
+            })
+            .await
+    }
+
+    /// The messages that came last, of all accounts, the latest first.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn latest(&self, limit: u32) -> Result<Vec<MessageId>, Error> {
+        self.db()
+            .read(move |rx| {
+                Ok(rx.query_all(LATEST, &[limit.into()], |row| row.int(0).map(MessageId))?)
             })
             .await
     }

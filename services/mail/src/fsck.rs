@@ -166,7 +166,8 @@ const TREE: &str = "SELECT DISTINCT b.account_id FROM mailbox b \
         AND i.parent_id IS NULL AND i.name = 'INBOX') LIMIT ?1";
 const REFERENCES: &str = "SELECT b.id, b.refs, r.actual FROM (SELECT b.id AS id, \
     (SELECT COUNT(*) FROM message m WHERE m.blob_id = b.id) \
-    + (SELECT COUNT(*) FROM queue q WHERE q.blob_id = b.id) AS actual FROM blob b) r \
+    + (SELECT COUNT(*) FROM queue q WHERE q.blob_id = b.id) \
+    + (SELECT COUNT(*) FROM quarantine k WHERE k.blob_id = b.id) AS actual FROM blob b) r \
     JOIN blob b ON b.id = r.id WHERE b.refs <> r.actual LIMIT ?1";
 
 #[cfg(test)]

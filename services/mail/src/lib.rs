@@ -37,6 +37,7 @@ mod fetch;
 mod flags;
 mod fsck;
 mod ids;
+mod judgement;
 mod keyword;
 mod mailbox;
 #[cfg(test)]
@@ -60,8 +61,10 @@ pub use fetch::{Batch, Message};
 pub use flags::{FlagChange, FlagMode, FlagSet, Flags, MAX_KEYWORDS};
 pub use fsck::{Finding, fsck};
 pub use ids::{MailboxId, MessageId};
+pub use judgement::{Judgement, Opinion, forget_judgements, judgements};
 pub use mailbox::{
-    MAX_MAILBOXES, MailboxInfo, MailboxStatus, mailbox_by_name, mailbox_by_role, provision,
+    MAX_MAILBOXES, MailboxInfo, MailboxStatus, ensure_mailbox, mailbox_by_name, mailbox_by_role,
+    provision,
 };
 pub use role::Role;
 pub use search::{Field, Key, NodeId, SearchQuery};

@@ -7,8 +7,8 @@ use ambient::{FakeClock, SeededRandom, Timestamp};
 use store::{Db, Reader, StoreOptions, Value};
 
 use crate::{
-    append, change, chunk, expunge, fetch, fsck, keyword, mailbox, set_flags, shared, snapshot,
-    thread, transfer,
+    append, change, chunk, expunge, fetch, fsck, judgement, keyword, mailbox, set_flags, shared,
+    snapshot, thread, transfer,
 };
 
 /// What the engine would do, a line for each step.
@@ -38,6 +38,7 @@ fn every_statement_uses_an_index() {
         chunk::STATEMENTS,
         expunge::STATEMENTS,
         fetch::STATEMENTS,
+        judgement::STATEMENTS,
         keyword::STATEMENTS,
         set_flags::STATEMENTS,
         shared::STATEMENTS,

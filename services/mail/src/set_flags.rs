@@ -15,7 +15,9 @@ use crate::chunk::{Ranges, Scope};
 use crate::flags::FlagMode;
 use crate::ids::signed;
 use crate::mailbox::status as mailbox_status;
-use crate::{Error, FlagChange, Flags, MAX_KEYWORDS, Mail, MailboxId, MessageId, keyword};
+use crate::{
+    Error, FlagChange, Flags, MAX_KEYWORDS, Mail, MailboxId, MessageId, judgement, keyword,
+};
 
 const SELECT: &str = "SELECT uid, message_id, modseq, flags FROM entry \
     WHERE mailbox_id = ?1 AND uid BETWEEN ?2 AND ?3 ORDER BY uid";
@@ -225,6 +227,9 @@ impl<'t, 's> Storing<'t, 's> {
             }
             keyword::remove(self.change.tx, found.message, &changes.remove)?;
             keyword::add(self.change.tx, found.message, &changes.add)?;
+            if let Some(opinion) = judgement::of_keywords(&changes.add) {
+                judgement::note(self.change.tx, [found.message], opinion)?;
+            }
             changed |= !changes.is_empty();
             after = after.without(Flags::HAS_KEYWORDS);
             if left > 0 {

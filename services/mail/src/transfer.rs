@@ -13,7 +13,9 @@ use crate::change::{Change, Delta};
 use crate::chunk::{Ranges, Scope};
 use crate::expunge::vanish;
 use crate::ids::signed;
-use crate::{Error, Flags, Mail, MailboxId, MessageId, UidValidity, keyword, mailbox, shared};
+use crate::{
+    Error, Flags, Mail, MailboxId, MessageId, UidValidity, judgement, keyword, mailbox, shared,
+};
 
 const SELECT: &str = "SELECT e.uid, e.message_id, e.flags, m.size, m.blob_id \
     FROM entry e JOIN message m ON m.id = e.message_id \
@@ -186,6 +188,11 @@ impl<'t> Transfer<'t> {
             return Ok((Vec::new(), 0));
         }
         let pairs = step(&mut self, &found)?;
+        let opinion = judgement::of_move(self.change.tx, self.route.from, self.route.to)?;
+        if let Some(opinion) = opinion {
+            let messages = found.iter().map(|message| message.message);
+            judgement::note(self.change.tx, messages, opinion)?;
+        }
         if self.left != Delta::default() {
             self.change.count(self.route.from, self.left.negated())?;
         }

@@ -14,6 +14,9 @@ pub enum Error {
     /// There is no such message in the queue (any more).
     #[error("there is no message {0} in the queue")]
     NotFound(crate::QueueId),
+    /// There is no such message in quarantine (any more).
+    #[error("there is no message {0} in quarantine")]
+    NotQuarantined(i64),
     /// A row breaks an invariant of the tables.
     #[error("the queue holds an invalid {0}")]
     Corrupt(&'static str),

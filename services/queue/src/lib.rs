@@ -15,6 +15,9 @@
 //! Not here: accepting or refusing at SMTP time (the `smtpd` server), signing, filtering, DANE and
 //! MTA-STS, sender rewriting for forwarded mail.
 //!
+//! What the filter keeps back lies in quarantine beside it (`quarantine.rs`): an administrator
+//! releases it or it expires.
+//!
 //! RFC 5321 (sending, retrying, reporting), RFC 3464 (reports), RFC 7505 (null MX), and those of
 //! the `remote` module. Start at [`Queue`], then `delivery` and `table`.
 #![deny(missing_docs)]
@@ -26,6 +29,7 @@ mod destination;
 mod error;
 mod failure;
 mod metrics;
+mod quarantine;
 mod remote;
 mod report;
 mod route;
@@ -51,10 +55,11 @@ use tokio::sync::Semaphore;
 pub use admin::{QueueEntry, QueueRecipient, RecipientState};
 pub use error::Error;
 pub use metrics::Metrics;
+pub use quarantine::Quarantined;
 pub use remote::Timeouts;
 pub use route::{Login, RelaySecurity, RemoteRoute};
 pub use schedule::{Next, Schedule};
-pub use spool::{Accepted, RoutedRecipient, Submission};
+pub use spool::{Accepted, Companion, Held, Place, RoutedRecipient, Submission};
 pub use table::QueueId;
 pub use trace::{Client, MAX_HOPS, Origin, SenderStanding, Transport, hops};
 

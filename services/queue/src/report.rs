@@ -19,7 +19,7 @@ use smtp::{Address, ReversePath};
 use tracing::{info, warn};
 
 use crate::failure::Failure;
-use crate::spool::{Prepared, RoutedRecipient, Submission};
+use crate::spool::{Place, Prepared, RoutedRecipient, Submission};
 use crate::table::{Claimed, ClaimedRecipient};
 use crate::trace::Origin;
 use crate::{Error, Inner};
@@ -58,6 +58,7 @@ impl Report<'_> {
             origin: Origin::local(id),
             from: ReversePath::Null,
             recipients,
+            companion: None,
         };
         inner.prepare(submission).map(Some)
     }
@@ -142,7 +143,7 @@ async fn route(inner: &Inner, sender: &Address) -> Result<Vec<RoutedRecipient>, 
                 .into_iter()
                 .map(|recipient| RoutedRecipient::Local {
                     recipient,
-                    mailbox: Role::Inbox,
+                    place: Place::Role(Role::Inbox),
                 });
             local
                 .chain(expansion.remote.into_iter().map(remote))

@@ -9,13 +9,14 @@
 //! Start at [`Queue::accept`].
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use ambient::Timestamp;
 use bytes::Bytes;
 use directory::LocalRecipient;
-use mail::{FlagSet, NewMessage, Quota, Role};
+use mail::{FlagSet, MailboxId, MailboxName, NewMessage, Quota, Role};
 use mime::Summary;
 use smtp::{Address, ReversePath};
 use store::blob::{self, StagedBlob};
@@ -24,7 +25,7 @@ use store::{AccountId, Tx};
 use crate::schedule::Schedule;
 use crate::table::{self, NewEntry, QueueId};
 use crate::trace::{self, MAX_HOPS, Origin, SenderStanding};
-use crate::{Error, Inner, Queue};
+use crate::{Error, Inner, Queue, quarantine};
 
 /// A message to be accepted, its recipients resolved and its blob staged.
 #[derive(Debug, Clone)]
@@ -41,6 +42,50 @@ pub struct Submission {
     pub from: ReversePath,
     /// Everyone who gets it; an account or address that occurs twice gets it once.
     pub recipients: Vec<RoutedRecipient>,
+    /// What else belongs to the acceptance: rows of other services, written in the same transaction.
+    pub companion: Option<Companion>,
+}
+
+/// Writes what belongs to a message into the transaction that accepts it. Pure, as every write
+/// closure is: it may run again.
+#[derive(Clone)]
+pub struct Companion(Arc<Write>);
+
+type Write = dyn Fn(&mut dyn Tx) -> Result<(), store::Error> + Send + Sync;
+
+impl Companion {
+    /// A companion that writes with `write`.
+    pub fn new(
+        write: impl Fn(&mut dyn Tx) -> Result<(), store::Error> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(write))
+    }
+}
+
+impl fmt::Debug for Companion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Companion")
+    }
+}
+
+/// Where a local copy goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// The mailbox of this role; an account without one gets it in its INBOX.
+    Role(Role),
+    /// The mailbox of this name, made if there is none; the INBOX when it cannot be made.
+    Folder(MailboxName),
+    /// Kept back: see [`crate::quarantine`].
+    Quarantine(Held),
+}
+
+/// What a copy in quarantine is shown as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The subject, decoded.
+    pub subject: String,
+    /// The score in thousandths.
+    pub score: i64,
 }
 
 /// A recipient and where its copy goes.
@@ -50,8 +95,8 @@ pub enum RoutedRecipient {
     Local {
         /// Whose, from [`directory::Directory::resolve`].
         recipient: LocalRecipient,
-        /// Which; an account without a mailbox of this role gets it in its INBOX.
-        mailbox: Role,
+        /// Where to.
+        place: Place,
     },
     /// Another server.
     Remote {
@@ -74,7 +119,11 @@ pub struct Accepted {
 /// A message ready to be committed.
 #[derive(Debug, Clone)]
 pub(crate) struct Prepared {
-    staged: StagedBlob,
+    pub(crate) staged: StagedBlob,
+    /// Our name for the transaction.
+    pub(crate) trace_id: String,
+    pub(crate) sender: ReversePath,
+    companion: Option<Companion>,
     received_at: Timestamp,
     copies: Vec<LocalCopy>,
     entry: Option<NewEntry>,
@@ -82,12 +131,13 @@ pub(crate) struct Prepared {
 
 /// One local copy.
 #[derive(Debug, Clone)]
-struct LocalCopy {
-    account: AccountId,
-    mailbox: Role,
-    prefix: Vec<u8>,
+pub(crate) struct LocalCopy {
+    pub(crate) account: AccountId,
+    pub(crate) recipient: Address,
+    place: Place,
+    pub(crate) prefix: Vec<u8>,
     /// Of prefix and message; copies with prefixes of the same length share it.
-    summary: Arc<Summary>,
+    pub(crate) summary: Arc<Summary>,
 }
 
 impl Queue {
@@ -128,6 +178,7 @@ impl Inner {
             origin,
             from,
             recipients,
+            companion,
         } = submission;
         let now = self.options.clock.now();
         let only = match recipients.as_slice() {
@@ -137,14 +188,14 @@ impl Inner {
             _ => None,
         };
         let trace = origin.trace(&self.options.hostname, now, only);
-        let mut locals: BTreeMap<AccountId, (LocalRecipient, Role)> = BTreeMap::new();
+        let mut locals: BTreeMap<AccountId, (LocalRecipient, Place)> = BTreeMap::new();
         let mut remotes: BTreeMap<Address, Address> = BTreeMap::new();
         for recipient in recipients {
             match recipient {
-                RoutedRecipient::Local { recipient, mailbox } => {
+                RoutedRecipient::Local { recipient, place } => {
                     locals
                         .entry(recipient.account)
-                        .or_insert((recipient, mailbox));
+                        .or_insert((recipient, place));
                 }
                 RoutedRecipient::Remote { address, original } => {
                     remotes.entry(address).or_insert(original);
@@ -152,6 +203,7 @@ impl Inner {
             }
         }
         let copies = copies(&from, locals, &trace, summary);
+        let (trace_id, sender) = (origin.id.clone(), from.clone());
         let entry = (!remotes.is_empty()).then(|| {
             entry(
                 &Remote {
@@ -167,6 +219,9 @@ impl Inner {
         });
         Ok(Prepared {
             staged,
+            trace_id,
+            sender,
+            companion,
             received_at: now,
             copies,
             entry,
@@ -177,13 +232,13 @@ impl Inner {
 /// The local copies in the order of their accounts.
 fn copies(
     from: &ReversePath,
-    locals: BTreeMap<AccountId, (LocalRecipient, Role)>,
+    locals: BTreeMap<AccountId, (LocalRecipient, Place)>,
     trace: &[u8],
     summary: Summary,
 ) -> Vec<LocalCopy> {
     let mut summaries: BTreeMap<usize, Arc<Summary>> = BTreeMap::new();
     let mut copies = Vec::with_capacity(locals.len());
-    for (account, (recipient, mailbox)) in locals {
+    for (account, (recipient, place)) in locals {
         let mut prefix = trace::delivery(from, &recipient.address);
         prefix.extend_from_slice(trace);
         let shared = summaries
@@ -191,7 +246,8 @@ fn copies(
             .or_insert_with(|| Arc::new(behind_prefix(summary.clone(), prefix.len())));
         copies.push(LocalCopy {
             account,
-            mailbox,
+            recipient: recipient.address,
+            place,
             summary: Arc::clone(shared),
             prefix,
         });
@@ -267,10 +323,17 @@ pub(crate) fn commit(tx: &mut dyn Tx, prepared: &Prepared) -> Result<Accepted, E
     blob::insert(tx, &prepared.staged, references)?;
     let flags = FlagSet::default();
     for copy in &prepared.copies {
-        let mailbox = match mail::mailbox_by_role(tx, copy.account, copy.mailbox)? {
-            Some(mailbox) => mailbox,
-            None => mail::mailbox_by_role(tx, copy.account, Role::Inbox)?
-                .ok_or(mail::Error::NoMailbox)?,
+        let mailbox = match &copy.place {
+            Place::Role(role) => role_or_inbox(tx, copy.account, *role)?,
+            Place::Folder(name) => match mail::ensure_mailbox(tx, copy.account, name) {
+                Ok(mailbox) => mailbox,
+                Err(mail::Error::Store(error)) => return Err(error.into()),
+                Err(_) => role_or_inbox(tx, copy.account, Role::Inbox)?,
+            },
+            Place::Quarantine(held) => {
+                quarantine::insert(tx, prepared, copy, held)?;
+                continue;
+            }
         };
         let message = NewMessage {
             mailbox,
@@ -287,10 +350,26 @@ pub(crate) fn commit(tx: &mut dyn Tx, prepared: &Prepared) -> Result<Accepted, E
         Some(entry) => Some(table::insert(tx, &prepared.staged, entry)?),
         None => None,
     };
+    if let Some(companion) = &prepared.companion {
+        (companion.0)(tx)?;
+    }
     Ok(Accepted {
         queue_id,
         local: prepared.copies.len(),
     })
+}
+
+/// The account's mailbox of a role, or else its INBOX.
+pub(crate) fn role_or_inbox(
+    tx: &mut dyn Tx,
+    account: AccountId,
+    role: Role,
+) -> Result<MailboxId, Error> {
+    if let Some(mailbox) = mail::mailbox_by_role(tx, account, role)? {
+        return Ok(mailbox);
+    }
+    let inbox = mail::mailbox_by_role(tx, account, Role::Inbox)?;
+    Ok(inbox.ok_or(mail::Error::NoMailbox)?)
 }
 
 #[cfg(test)]

@@ -292,7 +292,11 @@ pub(super) fn unsubscribe(
     }
 }
 
-fn set_subscribed(tx: &mut dyn Tx, mailbox: MailboxId, subscribed: i64) -> Result<(), Error> {
+pub(super) fn set_subscribed(
+    tx: &mut dyn Tx,
+    mailbox: MailboxId,
+    subscribed: i64,
+) -> Result<(), Error> {
     tx.exec(SET_SUBSCRIBED, &[mailbox.0.into(), subscribed.into()])?;
     Ok(())
 }

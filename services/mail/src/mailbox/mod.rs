@@ -118,6 +118,26 @@ pub fn mailbox_by_name(
     Ok(found)
 }
 
+/// The account's mailbox with a name, created with its missing parents and subscribed if there is
+/// none.
+///
+/// # Errors
+/// [`Error::TooManyMailboxes`], and those of the store.
+pub fn ensure_mailbox(
+    tx: &mut dyn store::Tx,
+    account: AccountId,
+    name: &MailboxName,
+) -> Result<MailboxId, Error> {
+    if let Some(found) = mailbox_by_name(tx, account, name)? {
+        return Ok(found);
+    }
+    let mut change = Change::begin(tx, account)?;
+    let id = edit::create(&mut change, name, None)?;
+    edit::set_subscribed(change.tx, id, 1)?;
+    change.announce();
+    Ok(id)
+}
+
 /// The mailbox called `level` directly below `parent`, or at the top.
 fn child(
     rx: &mut dyn Reader,

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::server::{Repeat, Server};
 use crate::{
-    Accepted, Error, Limits, Origin, Queue, QueueEntry, QueueId, QueueOptions, RemoteRoute,
+    Accepted, Error, Limits, Origin, Place, Queue, QueueEntry, QueueId, QueueOptions, RemoteRoute,
     RoutedRecipient, Schedule, SenderStanding, Submission, Timeouts,
 };
 
@@ -78,6 +78,13 @@ impl Resolver for Names {
         let answer = self.addresses.lock().unwrap().get(domain.as_str()).cloned();
         let answer = answer.ok_or(dns::Error::NoRecords(Absence::NoSuchName));
         Box::pin(std::future::ready(answer))
+    }
+
+    fn list_addresses<'a>(
+        &'a self,
+        _: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<std::net::Ipv4Addr>, dns::Error>> {
+        unreachable!("the queue asks no lists")
     }
 
     fn txt<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<String>, dns::Error>> {
@@ -255,7 +262,7 @@ impl Rig {
                     recipients.extend(expansion.local.into_iter().map(|recipient| {
                         RoutedRecipient::Local {
                             recipient,
-                            mailbox: Role::Inbox,
+                            place: Place::Role(Role::Inbox),
                         }
                     }));
                     recipients.extend(expansion.remote.into_iter().map(|address| {
@@ -283,6 +290,7 @@ impl Rig {
                 ReversePath::Address(address(from))
             },
             recipients,
+            companion: None,
         }
     }
 
