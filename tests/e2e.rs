@@ -8,15 +8,28 @@
 //! | `hostile` | smuggling, injection, floods, broken MIME |
 //! | `durability` | `kill -9` under load, restart, disk trouble |
 //! | `patterns` | pattern databases on the command line |
+//! | `filter` | verdicts, maps, lists, thresholds: what becomes of a message |
+//! | `learning` | what users and administrators teach |
+//! | `rulesets` | rule sets, and pattern databases over restarts |
+//! | `filterd` | the filter for other mail servers: rspamc, Postfix |
+//! | `antivirus` | clamd |
 //! | `operator` | configuration, command line, signals, metrics |
 //! | `interop` | real clients and servers of Debian |
 
+#[path = "e2e/antivirus.rs"]
+mod antivirus;
 #[path = "e2e/durability.rs"]
 mod durability;
+#[path = "e2e/filter.rs"]
+mod filter;
+#[path = "e2e/filterd.rs"]
+mod filterd;
 #[path = "e2e/hostile.rs"]
 mod hostile;
 #[path = "e2e/interop.rs"]
 mod interop;
+#[path = "e2e/learning.rs"]
+mod learning;
 #[path = "e2e/mailflow.rs"]
 mod mailflow;
 #[path = "e2e/operator.rs"]
@@ -25,6 +38,8 @@ mod operator;
 mod outbound;
 #[path = "e2e/patterns.rs"]
 mod patterns;
+#[path = "e2e/rulesets.rs"]
+mod rulesets;
 #[path = "e2e/transcripts.rs"]
 mod transcripts;
 

@@ -32,6 +32,9 @@ pub(crate) enum Error {
         found: u64,
         expected: u64,
     },
+    /// Our filter, or what it works with, fails.
+    #[error("our filter: {0}")]
+    Filter(String),
     /// Our pattern engine refuses something.
     #[error("our engine: {0}")]
     Engine(String),

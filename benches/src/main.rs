@@ -11,6 +11,7 @@ mod certificate;
 mod client;
 mod corpus;
 mod error;
+mod filter;
 mod imap;
 mod mailflow;
 mod packages;
@@ -22,7 +23,7 @@ mod servers;
 mod stage;
 mod statistics;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -49,6 +50,8 @@ enum What {
     Mailflow(Options),
     /// A large mailbox over IMAP, beside Dovecot
     Imap(Options),
+    /// The spam filter, beside Rspamd and SpamAssassin, or its accuracy
+    Filter(filter::Options),
     /// The pattern engine on a spam filter's rules, beside Hyperscan and Vectorscan
     Patterns(patterns::Options),
     /// The same for lists of words, counted in instructions on x86-64 and ARM64
@@ -101,21 +104,30 @@ fn dispatch(what: What) -> Result<()> {
     match what {
         What::Mailflow(options) => run(Servers::Mailflow, options),
         What::Imap(options) => run(Servers::Imap, options),
+        What::Filter(options) => filter::run(options),
         What::Patterns(options) => patterns::run(&options),
         What::PatternsInstructions(options) => patterns::instructions::run(&options),
         What::PatternsPortability(options) => patterns::portability::run(&options),
     }
 }
 
-/// Measures on a thread of its own, so that a signal still finds somebody to stop the servers.
 fn run(what: Servers, options: Options) -> Result<()> {
+    let directory = options.directory.clone();
+    staged(&directory, move |stage| measure(what, &options, stage))
+}
+
+/// Measures on a thread of its own, so that a signal still finds somebody to stop the servers.
+fn staged(
+    directory: &Path,
+    measure: impl FnOnce(&Stage) -> Result<()> + Send + 'static,
+) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let stage = Arc::new(Stage::new(&options.directory)?);
+    let stage = Arc::new(Stage::new(directory)?);
     let (done, result) = tokio::sync::oneshot::channel();
     let measured = Arc::clone(&stage);
-    std::thread::spawn(move || done.send(measure(what, &options, &measured)));
+    std::thread::spawn(move || done.send(measure(&measured)));
     let result = runtime.context("the runtime")?.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
         let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
@@ -130,7 +142,7 @@ fn run(what: Servers, options: Options) -> Result<()> {
 }
 
 fn measure(what: Servers, options: &Options, stage: &Stage) -> Result<()> {
-    let muskox = muskox(options)?;
+    let muskox = muskox(options.muskox.as_deref())?;
     packages::ensure_root()?;
     let certificate = Certificate::new(stage)?;
     // Message-IDs of this run, unlike those of any other.
@@ -179,13 +191,13 @@ fn measure(what: Servers, options: &Options, stage: &Stage) -> Result<()> {
 }
 
 /// The binary under measurement.
-fn muskox(options: &Options) -> Result<PathBuf> {
+fn muskox(named: Option<&Path>) -> Result<PathBuf> {
     let beside = || {
         std::env::current_exe()
             .ok()
             .map(|own| own.with_file_name("muskox"))
     };
-    let path = options.muskox.clone().or_else(beside).unwrap_or_default();
+    let path = named.map(Path::to_owned).or_else(beside).unwrap_or_default();
     if path.is_file() {
         return Ok(path);
     }

@@ -32,6 +32,23 @@ pub(crate) const MAIL_FLOW: &[Need] = &[
 /// What serves mailboxes.
 pub(crate) const MAILBOXES: &[Need] = &[("dovecot-imapd", "/usr/lib/dovecot/imap")];
 
+/// What judges mail.
+pub(crate) const FILTERS: &[Need] = &[
+    ("rspamd", RSPAMD),
+    ("redis-server", REDIS),
+    ("spamassassin", SPAMASSASSIN_RULES),
+    ("spamd", SPAMD),
+];
+
+/// Rspamd's program.
+pub(crate) const RSPAMD: &str = "/usr/bin/rspamd";
+/// The database that Rspamd works with.
+pub(crate) const REDIS: &str = "/usr/bin/redis-server";
+/// SpamAssassin's daemon.
+pub(crate) const SPAMD: &str = "/usr/sbin/spamd";
+/// The rules that come with SpamAssassin.
+pub(crate) const SPAMASSASSIN_RULES: &str = "/usr/share/spamassassin";
+
 const APT: &str = "/usr/bin/apt-get";
 /// Debian asks this program whether a package may start its service; 101 is no.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
@@ -69,7 +86,7 @@ pub(crate) fn ensure_root() -> Result<()> {
         return Ok(());
     }
     Err(Error::Missing(
-        "Postfix and Dovecot start as root only: run this as root".to_owned(),
+        "the peers start as root only: run this as root".to_owned(),
     ))
 }
 

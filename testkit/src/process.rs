@@ -20,6 +20,8 @@ pub struct Site {
     ports: [u16; 4],
 }
 
+/// Where nobody answers.
+const NAMESERVER: &str = "127.0.0.1:9";
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Site {
@@ -39,7 +41,7 @@ impl Site {
              [smtp]\nmx = [\"127.0.0.1:{mx}\"]\nsubmission = []\nsubmissions = []\n\
              lmtp = [\"127.0.0.1:{lmtp}\"]\n\
              [imap]\nlisten = []\nlisten_tls = [\"127.0.0.1:{imaps}\"]\n\
-             [dns]\nnameservers = [\"127.0.0.1:9\"]\n\
+             [dns]\nnameservers = [\"{NAMESERVER}\"]\n\
              [metrics]\nlisten = \"127.0.0.1:{metrics}\"\n\
              [control]\nsocket = {:?}\n[log]\nlevel = \"warn\"\n",
             site.path().join("control.sock"),
@@ -60,6 +62,25 @@ impl Site {
         self.path().join("muskox.toml")
     }
 
+    /// Lets the server ask this name server from its next start on; without one it gets no answers.
+    pub fn resolve_at(&self, nameserver: SocketAddr) {
+        let text = std::fs::read_to_string(self.config()).expect("the configuration");
+        let text = text.replace(NAMESERVER, &nameserver.to_string());
+        std::fs::write(self.config(), text).expect("a configuration");
+    }
+
+    /// The directory of what can be made again.
+    #[must_use]
+    pub fn cache(&self) -> PathBuf {
+        self.path().join("data/cache")
+    }
+
+    /// Where other mail servers connect.
+    #[must_use]
+    pub fn mx(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports[0]))
+    }
+
     /// Where LMTP listens.
     #[must_use]
     pub fn lmtp(&self) -> SocketAddr {
@@ -75,13 +96,30 @@ impl Site {
     /// Starts the server and waits until it answers.
     #[must_use]
     pub fn start(&self) -> Process {
-        let child = Command::new(&self.binary)
+        self.started(&mut self.serve())
+    }
+
+    /// The same; it logs what it does, one line for each step, to `log`, which is emptied first.
+    #[must_use]
+    pub fn start_logging(&self, log: &Path) -> Process {
+        let log = std::fs::File::create(log).expect("a log");
+        let mut command = self.serve();
+        command.env("MUSKOX_LOG", "info").stderr(log);
+        self.started(&mut command)
+    }
+
+    fn serve(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        command
             .args(["serve", "--config"])
             .arg(self.config())
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("the server starts");
+            .stdout(Stdio::null());
+        command
+    }
+
+    fn started(&self, command: &mut Command) -> Process {
+        let child = command.spawn().expect("the server starts");
         let process = Process { child };
         let deadline = Instant::now() + START_TIMEOUT;
         while !self.command(&["status"]).0 {

@@ -173,6 +173,12 @@ impl TestServer {
         self.directory.path()
     }
 
+    /// Where the command line finds this server.
+    #[must_use]
+    pub fn control(&self) -> &Path {
+        &self.config.control.socket
+    }
+
     /// A connection to `imap` over TLS, signed in.
     pub async fn imap(&self, account: &str) -> crate::client::Imap {
         let address = self.address("imaps");

@@ -30,10 +30,10 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 /// How long a program may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A program of Debian with its arguments.
-struct Program {
+pub(crate) struct Program {
     command: Command,
     package: &'static str,
     input: Vec<u8>,
@@ -41,7 +41,7 @@ struct Program {
 }
 
 impl Program {
-    fn new(name: &str, package: &'static str) -> Self {
+    pub(crate) fn new(name: &str, package: &'static str) -> Self {
         let mut command = Command::new(name);
         command.env("LC_ALL", "C.UTF-8").kill_on_drop(true);
         command
@@ -56,7 +56,10 @@ impl Program {
         }
     }
 
-    fn args<S: AsRef<std::ffi::OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+    pub(crate) fn args<S: AsRef<std::ffi::OsStr>>(
+        mut self,
+        args: impl IntoIterator<Item = S>,
+    ) -> Self {
         self.command.args(args);
         self
     }
@@ -66,7 +69,7 @@ impl Program {
         self
     }
 
-    fn input(mut self, input: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn input(mut self, input: impl Into<Vec<u8>>) -> Self {
         self.input = input.into();
         self
     }
@@ -81,7 +84,7 @@ impl Program {
     }
 
     /// Runs it to its end, whatever that is.
-    async fn output(mut self) -> Output {
+    pub(crate) async fn output(mut self) -> Output {
         let mut child = match self.command.spawn() {
             Ok(child) => child,
             Err(error) if error.kind() == ErrorKind::NotFound => panic!(
@@ -106,7 +109,7 @@ impl Program {
     }
 
     /// Runs it; it must succeed. What it wrote to its standard output.
-    async fn run(self) -> Vec<u8> {
+    pub(crate) async fn run(self) -> Vec<u8> {
         let what = format!("{:?}", self.command.as_std());
         let output = self.output().await;
         assert!(
@@ -120,7 +123,7 @@ impl Program {
     }
 }
 
-fn text(octets: &[u8]) -> String {
+pub(crate) fn text(octets: &[u8]) -> String {
     String::from_utf8_lossy(octets).into_owned()
 }
 
@@ -131,11 +134,11 @@ fn private(path: &Path, content: &str) -> PathBuf {
     path.to_owned()
 }
 
-fn scratch() -> tempfile::TempDir {
+pub(crate) fn scratch() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary directory")
 }
 
-fn port(server: &TestServer, listener: &str) -> String {
+pub(crate) fn port(server: &TestServer, listener: &str) -> String {
     server.address(listener).port().to_string()
 }
 
@@ -144,7 +147,7 @@ async fn received(server: &TestServer) -> String {
     text(&server.wait_for("alice", "INBOX", 1).await[0])
 }
 
-fn assert_has(message: &str, parts: &[&str]) {
+pub(crate) fn assert_has(message: &str, parts: &[&str]) {
     for part in parts {
         assert!(message.contains(part), "no {part:?} in:\n{message}");
     }
@@ -540,19 +543,19 @@ async fn the_libraries_of_python_send_and_read() {
 }
 
 /// A Postfix with its own configuration, queue and port, stopped when it is dropped.
-struct Postfix {
+pub(crate) struct Postfix {
     directory: tempfile::TempDir,
 }
 
 /// Who owns the mail that Postfix delivers: nobody.
-const NOBODY: u32 = 65_534;
+pub(crate) const NOBODY: u32 = 65_534;
 
 /// Its services.
 const SERVICES: &str = include_str!("../interop/master.cf");
 
 impl Postfix {
     /// Starts one that takes mail at `port` of loopback.
-    async fn start(port: u16, settings: &str) -> Self {
+    pub(crate) async fn start(port: u16, settings: &str) -> Self {
         let directory = scratch();
         let path = directory.path();
         let owner = std::fs::metadata(path).expect("our directory").uid();
@@ -596,18 +599,18 @@ impl Postfix {
         this
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    fn program(&self, name: &str) -> Program {
+    pub(crate) fn program(&self, name: &str) -> Program {
         let config = self.path("config");
         let option = if name == "sendmail" { "-C" } else { "-c" };
         Program::new(&format!("/usr/sbin/{name}"), "postfix")
             .args([option.as_ref(), config.as_os_str()])
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 }
@@ -630,7 +633,7 @@ impl Drop for Postfix {
 }
 
 /// A port of loopback that was free a moment ago.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     listener.local_addr().expect("an address").port()
 }

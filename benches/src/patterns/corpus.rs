@@ -7,6 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use tempfile::TempDir;
+
 use crate::error::{Context as _, Error, Result};
 use crate::stage::run_with;
 
@@ -17,11 +19,7 @@ pub(crate) type Messages = Vec<Vec<u8>>;
 /// an mbox. A name that ends in `.tar` or `.tar.` and a compression is unpacked by tar(1).
 pub(crate) fn read(path: &Path) -> Result<Messages> {
     let mut messages = Messages::new();
-    if packed(path) {
-        let directory = tempfile::tempdir().context("a temporary directory")?;
-        let mut tar = Command::new("tar");
-        tar.arg("--auto-compress").arg("-xf").arg(path);
-        run_with(tar.arg("-C").arg(directory.path()), "")?;
+    if let Some(directory) = unpacked(path)? {
         tree(directory.path(), &mut messages)?;
     } else if path.is_dir() {
         tree(path, &mut messages)?;
@@ -41,12 +39,31 @@ pub(crate) fn thinned(messages: Messages, most: usize) -> Messages {
     messages.into_iter().step_by(step).collect()
 }
 
+/// What the archive at `path` holds; none when it is no archive.
+pub(crate) fn unpacked(path: &Path) -> Result<Option<TempDir>> {
+    if !packed(path) {
+        return Ok(None);
+    }
+    let directory = tempfile::tempdir().context("a temporary directory")?;
+    let mut tar = Command::new("tar");
+    tar.arg("--auto-compress").arg("-xf").arg(path);
+    run_with(tar.arg("-C").arg(directory.path()), "")?;
+    Ok(Some(directory))
+}
+
 fn packed(path: &Path) -> bool {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     Path::new(name).extension() == Some(OsStr::new("tar")) || name.contains(".tar.")
 }
 
 fn tree(directory: &Path, messages: &mut Messages) -> Result<()> {
+    files(directory)?
+        .iter()
+        .try_for_each(|path| file(path, messages))
+}
+
+/// The files below `directory`, sorted.
+pub(crate) fn files(directory: &Path) -> Result<Vec<PathBuf>> {
     // A list instead of recursion: the depth is the corpus's.
     let mut open = vec![directory.to_owned()];
     let mut files: Vec<PathBuf> = Vec::new();
@@ -63,7 +80,7 @@ fn tree(directory: &Path, messages: &mut Messages) -> Result<()> {
         }
     }
     files.sort();
-    files.iter().try_for_each(|path| file(path, messages))
+    Ok(files)
 }
 
 fn file(path: &Path, messages: &mut Messages) -> Result<()> {

@@ -7,7 +7,7 @@
 mod agreement;
 mod child;
 mod contest;
-mod corpus;
+pub(crate) mod corpus;
 mod emulators;
 mod generated;
 pub(crate) mod instructions;

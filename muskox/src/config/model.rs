@@ -375,11 +375,14 @@ impl Config {
         }
     }
 
-    /// The directory of what can be made again.
+    /// The directory of what can be made again: the configured one, or else that which systemd made
+    /// for the service, or else one below the data directory.
     #[must_use]
     pub fn cache_dir(&self) -> PathBuf {
+        let of_service = || std::env::var_os("CACHE_DIRECTORY").map(PathBuf::from);
         self.cache_dir
             .clone()
+            .or_else(of_service)
             .unwrap_or_else(|| self.data_dir.join("cache"))
     }
 

@@ -38,7 +38,7 @@ pub const KEYS: &[Key] = &[
     key(
         "",
         "cache_dir",
-        "Directory of what can be made again, such as compiled patterns; may be emptied at any time. The directory cache below data_dir when absent.",
+        "Directory of what can be made again, such as compiled patterns; may be emptied at any time, and needs no backup. When absent: the one systemd makes for the service (/var/cache/muskox), or else cache below data_dir.",
     ),
     key(
         "smtp",

@@ -8,6 +8,7 @@
 mod error;
 pub(crate) mod filtering;
 mod identity;
+mod judge;
 mod listener;
 mod metrics;
 mod parts;
@@ -20,13 +21,16 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use prometheus_client::registry::Registry;
+use sasl::Secret;
 use tls::Certificates;
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::control::{self, Handler};
 use crate::demo::Captures;
+use judge::FilterJudge;
 use listener::{Listener, Slots};
 
 pub use error::StartError;
@@ -89,6 +93,7 @@ impl Server {
         self.listen_smtp(config)?;
         self.listen_imap(config)?;
         self.listen_http(config, registry)?;
+        self.listen_filter(config)?;
         let handler = Arc::new(Handler::new(
             self.services.clone(),
             self.addresses.clone(),
@@ -181,12 +186,7 @@ impl Server {
         let Some(address) = config.metrics.listen else {
             return Ok(());
         };
-        let socket = listener::bind(address).map_err(|source| StartError::Listen {
-            name: "metrics",
-            address,
-            source,
-        })?;
-        self.addresses.push(("metrics", socket.local_addr()?));
+        let socket = self.bind_socket("metrics", address)?;
         let db = self.services.db.clone();
         let shutdown = self.shutdown.clone();
         let private = web::Private {
@@ -202,6 +202,50 @@ impl Server {
         Ok(())
     }
 
+    /// For other mail servers: Rspamd's protocol and milter.
+    fn listen_filter(&mut self, config: &Config) -> Result<(), StartError> {
+        let judge = Arc::new(FilterJudge::new(self.services.clone()));
+        let size = usize::try_from(config.smtp.max_message_bytes).unwrap_or(usize::MAX);
+        for &address in &config.filter.rspamd {
+            let socket = self.bind_socket("rspamd", address)?;
+            let options = filterd::http::Options {
+                message_max: size,
+                password: config.filter.password.clone().map(Secret::new),
+                ..filterd::http::Options::default()
+            };
+            let (judge, shutdown) = (Arc::clone(&judge), self.shutdown.clone());
+            self.tasks.spawn(async move {
+                let served = filterd::http::serve(socket, judge, options, shutdown);
+                if let Err(error) = served.await {
+                    tracing::error!(%error, "the listener for Rspamd's protocol ended");
+                }
+            });
+        }
+        for &address in &config.filter.milter {
+            let socket = filterd::milter::Listener::Tcp(self.bind_socket("milter", address)?);
+            let mut options = filterd::milter::Options::default();
+            options.session.size = size;
+            let (judge, shutdown) = (Arc::clone(&judge), self.shutdown.clone());
+            self.tasks
+                .spawn(filterd::milter::serve(socket, judge, options, shutdown));
+        }
+        Ok(())
+    }
+
+    fn bind_socket(
+        &mut self,
+        name: &'static str,
+        address: SocketAddr,
+    ) -> Result<TcpListener, StartError> {
+        let socket = listener::bind(address).map_err(|source| StartError::Listen {
+            name,
+            address,
+            source,
+        })?;
+        self.addresses.push((name, socket.local_addr()?));
+        Ok(socket)
+    }
+
     fn bind(
         &mut self,
         name: &'static str,
@@ -209,12 +253,7 @@ impl Server {
         implicit_tls: Option<Arc<rustls::ServerConfig>>,
         (slots, busy): (Arc<Slots>, &'static [u8]),
     ) -> Result<Listener, StartError> {
-        let socket = listener::bind(address).map_err(|source| StartError::Listen {
-            name,
-            address,
-            source,
-        })?;
-        self.addresses.push((name, socket.local_addr()?));
+        let socket = self.bind_socket(name, address)?;
         Ok(Listener {
             name,
             socket,
@@ -276,8 +315,8 @@ impl Server {
         self.tasks.spawn(keeper.run(self.shutdown.clone()));
     }
 
-    /// Where the listener called `name` (mx, submission, submissions, lmtp, imap, imaps, metrics)
-    /// is bound.
+    /// Where the listener called `name` (mx, submission, submissions, lmtp, imap, imaps, metrics,
+    /// rspamd, milter) is bound.
     #[must_use]
     pub fn address(&self, name: &str) -> Option<SocketAddr> {
         self.addresses

@@ -203,7 +203,7 @@ impl Conversation {
         };
         Ok(match &verdict {
             Ok(reply) => {
-                tracing::info!(
+                tracing::debug!(
                     queue_id,
                     action = reply.action.name(),
                     score = reply.score,

@@ -19,6 +19,8 @@ use crate::transaction::Transaction;
 
 /// Characters of a tag that become a part of a subject or a folder's name.
 const MAX_TAG: usize = 60;
+/// Octets of one encoded word: 60 characters in base64, 72 with what stands around them.
+const MAX_WORD: usize = 45;
 
 /// Where the local copies of a message go.
 #[derive(Debug, Default)]
@@ -136,43 +138,56 @@ fn tagged(copy: &mut Copy, tag: &str, wish: Option<Tagged>) {
     }
 }
 
-/// The message with `prefix` before its subject, which it gets if it has none.
-fn with_prefix(message: &[u8], prefix: &str) -> Vec<u8> {
-    // RFC 2047 §2: what is not ASCII travels as an encoded word, here one of at most 75 characters
-    // for each 15 of the prefix.
-    let encoded = if prefix.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-        prefix.to_owned()
-    } else {
-        let characters: Vec<char> = prefix.chars().filter(|c| !c.is_control()).collect();
-        let words = characters.chunks(15).map(|word| {
-            let word: String = word.iter().collect();
-            format!("=?UTF-8?B?{}?=", STANDARD.encode(word))
-        });
-        words.collect::<Vec<_>>().join("\r\n ") + " "
+/// The message, or its Subject field alone, with `prefix` before the subject, which it gets if it has
+/// none.
+#[must_use]
+pub fn with_prefix(message: &[u8], prefix: &str) -> Vec<u8> {
+    let mut rewritten = Vec::with_capacity(message.len() + prefix.len() * 2 + 16);
+    let Some(field) = mime::header::find(message, "Subject") else {
+        rewritten.extend_from_slice(b"Subject: ");
+        rewritten.extend_from_slice(encoded(prefix.trim_end(), b"").trim_end().as_bytes());
+        rewritten.extend_from_slice(b"\r\n");
+        rewritten.extend_from_slice(message);
+        return rewritten;
     };
-    let mut rewritten = Vec::with_capacity(message.len() + encoded.len() + 16);
-    let field = mime::header::find(message, "Subject");
-    match field {
-        Some(field) => {
-            let value = field.range.start + field.name.len();
-            let colon = message
-                .get(value..field.range.end)
-                .and_then(|rest| rest.iter().position(|&byte| byte == b':'))
-                .map_or(field.range.end, |at| value + at + 1);
-            rewritten.extend_from_slice(message.get(..colon).unwrap_or_default());
-            rewritten.push(b' ');
-            rewritten.extend_from_slice(encoded.as_bytes());
-            let rest = message.get(colon..).unwrap_or_default();
-            rewritten.extend_from_slice(rest.strip_prefix(b" ").unwrap_or(rest));
-        }
-        None => {
-            rewritten.extend_from_slice(b"Subject: ");
-            rewritten.extend_from_slice(encoded.trim_end().as_bytes());
-            rewritten.extend_from_slice(b"\r\n");
-            rewritten.extend_from_slice(message);
+    let value = field.range.start + field.name.len();
+    let colon = message
+        .get(value..field.range.end)
+        .and_then(|rest| rest.iter().position(|&byte| byte == b':'))
+        .map_or(field.range.end, |at| value + at + 1);
+    let rest = message.get(colon..).unwrap_or_default();
+    let rest = rest.strip_prefix(b" ").unwrap_or(rest);
+    rewritten.extend_from_slice(message.get(..colon).unwrap_or_default());
+    rewritten.push(b' ');
+    rewritten.extend_from_slice(encoded(prefix, rest).as_bytes());
+    rewritten.extend_from_slice(rest);
+    rewritten
+}
+
+/// A prefix as it stands in a header before `rest`.
+///
+/// RFC 2047 §2: what is not ASCII travels as encoded words of at most 75 characters each. RFC 2047
+/// §6.2: the space between two of them is not shown, that between one and plain text is.
+fn encoded(prefix: &str, rest: &[u8]) -> String {
+    if prefix.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return prefix.to_owned();
+    }
+    let shown = if rest.trim_ascii_start().starts_with(b"=?") {
+        prefix
+    } else {
+        prefix.trim_end()
+    };
+    let mut words = vec![String::new()];
+    for character in shown.chars().filter(|character| !character.is_control()) {
+        match words.last_mut() {
+            Some(word) if word.len() + character.len_utf8() <= MAX_WORD => word.push(character),
+            _ => words.push(character.to_string()),
         }
     }
-    rewritten
+    let words = words
+        .iter()
+        .map(|word| format!("=?UTF-8?B?{}?=", STANDARD.encode(word)));
+    words.collect::<Vec<_>>().join("\r\n ") + " "
 }
 
 #[cfg(test)]
@@ -182,6 +197,8 @@ mod tests {
     fn subject(message: &[u8], prefix: &str) -> Option<String> {
         let rewritten = with_prefix(message, prefix);
         assert!(rewritten.ends_with(b"\r\n\r\nbody"), "{rewritten:?}");
+        let words = rewritten.split(u8::is_ascii_whitespace);
+        assert!(words.map(<[u8]>::len).all(|length| length <= 75));
         mime::decode::header(&rewritten, "Subject")
     }
 
@@ -209,6 +226,17 @@ mod tests {
                 b"Subject: hello\r\n\r\nbody",
                 "[Verdächtig] ",
                 "[Verdächtig] hello",
+            ),
+            (
+                b"Subject: =?utf-8?q?=C3=A4?=\r\n\r\nbody",
+                "[Verdächtig] ",
+                "[Verdächtig] ä",
+            ),
+            (b"To: a\r\n\r\nbody", "[Verdächtig] ", "[Verdächtig]"),
+            (
+                b"Subject: hello\r\n\r\nbody",
+                "🚨🚨🚨🚨🚨🚨🚨🚨🚨🚨🚨🚨🚨🚨🚨 ",
+                "🚨🚨🚨🚨🚨🚨🚨🚨🚨🚨🚨🚨🚨🚨🚨 hello",
             ),
         ] {
             assert_eq!(subject(message, prefix).as_deref(), Some(wanted));

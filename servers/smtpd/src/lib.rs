@@ -47,6 +47,7 @@ use tls::MaybeTls;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+pub use copies::with_prefix;
 pub use limits::Limits;
 pub use metrics::Metrics;
 

@@ -168,8 +168,10 @@ impl Filter {
     /// The rules contradict themselves or cannot be compiled.
     pub async fn refresh(&self) -> Result<(u64, Vec<LayerStatus>), RulebookError> {
         let inner = &self.0;
-        // One after the other: a later one has everything that an earlier one wanted.
+        // One after the other: a later one has everything that an earlier one wanted. The first
+        // rules are older than any of these, and must not come into force after them.
         let mut applied = inner.applied.lock().await;
+        inner.rulebook.started().await;
         let snapshot = inner.options.policy.snapshot();
         let rulebook = Arc::clone(&inner.rulebook);
         let wanted = snapshot.rules_revision();
@@ -315,7 +317,9 @@ impl Filter {
         let mut sets = sets(&snapshot);
         sets.retain(|set| set.name != name);
         sets.push(Arc::new(new));
-        crate::rulebook::check(&sets)
+        let current = self.0.rulebook.current();
+        let previous = current.as_ref().map(|rules| &rules.sets.database);
+        crate::rulebook::check(&sets, previous)
     }
 
     async fn read(
@@ -537,8 +541,10 @@ fn conclude(rules: Option<&Rules>, reading: &Reading, signals: &mut Signals) -> 
     let Some(rules) = rules else {
         return Concluded::default();
     };
+    let book = &rules.sets.book;
+    signals.retain(|signal| !book.is_disabled(&signal.symbol));
     for signal in signals.found_mut() {
-        if let Some(score) = rules.sets.book.score_of(&signal.symbol) {
+        if let Some(score) = book.score_of(&signal.symbol) {
             signal.score = score;
         }
     }

@@ -22,9 +22,9 @@ use crate::verdict::{Action, Verdict};
 const MAX_ACCOUNTS: usize = 20;
 /// Hosts of links that the network is asked about.
 const MAX_LINKS: usize = 40;
-/// The most that words count against a message, and for it.
-const BAYES_SPAM: f64 = 5.1;
-const BAYES_HAM: f64 = 3.0;
+/// The most that words count against a message, and for it. Alone they file nothing as junk.
+const BAYES_SPAM: f64 = 5.8;
+const BAYES_HAM: f64 = 4.5;
 /// Probabilities nearer to the middle say nothing.
 const BAYES_CLEAR: f64 = 0.1;
 /// What a bad and a good reputation count at most.
@@ -231,12 +231,14 @@ impl Lesson {
         tokens: Tokens,
         verdict: &Verdict,
     ) -> Self {
-        let own = verdict
+        let words: f64 = verdict
             .signals
             .iter()
-            .filter(|signal| signal.scope == Scope::Message && !signal.symbol.starts_with("BAYES_"))
+            .filter(|signal| signal.scope == Scope::Message && signal.symbol.starts_with("BAYES_"))
             .map(|signal| f64::from(signal.score))
             .sum();
+        // To the thousandth, as scores are: tenths reach the threshold they read as reaching.
+        let own = ((f64::from(verdict.score) - words) * 1_000.0).round() / 1_000.0;
         Self {
             origin: input.origin,
             account: input.account,

@@ -9,6 +9,7 @@
 //! message meanwhile waits for it ([`Rulebook::ready`]). A set that cannot be compiled later leaves
 //! the one before it in force.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use patterns::live::{Live, Origin, Ticket};
 use patterns::store::{Loaded, Store};
-use patterns::{Database, PatternSet, Refused};
+use patterns::{Compiler, Database, PatternSet, Refused};
 use rules::{Book, RuleError, RuleSet};
 use serde::Serialize;
 use tokio::sync::watch;
@@ -253,7 +254,9 @@ impl Rulebook {
             let pairs = source.iter().zip(sets);
             source.len() == sets.len()
                 && self.current().is_some()
-                && pairs.into_iter().all(|(old, new)| Arc::ptr_eq(old, new))
+                && pairs
+                    .into_iter()
+                    .all(|(old, new)| Arc::ptr_eq(old, new) || old == new)
         };
         if same {
             return Ok(None);
@@ -396,6 +399,12 @@ impl Rulebook {
         self.current()
     }
 
+    /// Waits until nothing of the start is left to be done.
+    pub(crate) async fn started(&self) {
+        // The sender lives as long as the rulebook.
+        let _ = self.ready.subscribe().wait_for(|ready| *ready).await;
+    }
+
     pub(crate) fn status(&self) -> RulesStatus {
         let rules = self.current();
         RulesStatus {
@@ -408,13 +417,29 @@ impl Rulebook {
     }
 }
 
-/// Whether rule sets fit together and all their patterns are understood.
-pub(crate) fn check(sets: &[Arc<RuleSet>]) -> Result<(), RulebookError> {
+/// Whether rule sets fit together, and whether all patterns of the last one can be compiled. What
+/// `previous` has compiled is not compiled again.
+pub(crate) fn check(
+    sets: &[Arc<RuleSet>],
+    previous: Option<&Database>,
+) -> Result<(), RulebookError> {
     let sets: Vec<&RuleSet> = sets.iter().map(Arc::as_ref).collect();
     let book = Book::new(&sets).map_err(RulebookError::Rules)?;
-    book.patterns()
+    let patterns = book
+        .patterns()
         .map_err(|error| RulebookError::Rules(vec![error]))?;
-    Ok(())
+    let rules = sets.last().map_or(&[][..], |set| &set.rules);
+    let own: HashSet<&str> = rules.iter().map(|rule| rule.symbol.as_str()).collect();
+    let compiled = Compiler::new().compile(&patterns, previous);
+    let refused = compiled.refused.iter();
+    let refused: Vec<String> = refused
+        .filter(|refused| own.contains(refused.name.as_str()))
+        .map(told)
+        .collect();
+    match refused.is_empty() {
+        true => Ok(()),
+        false => Err(RulebookError::Patterns(refused.join("; "))),
+    }
 }
 
 /// A refused pattern in one line.

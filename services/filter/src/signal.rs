@@ -95,6 +95,10 @@ impl Signals {
         &self.found
     }
 
+    pub(crate) fn retain(&mut self, keep: impl FnMut(&Signal) -> bool) {
+        self.found.retain(keep);
+    }
+
     pub(crate) fn found_mut(&mut self) -> &mut [Signal] {
         &mut self.found
     }

@@ -77,9 +77,6 @@ pub(crate) fn of(facts: &Facts<'_>) -> Tokens {
             mark("extension", extension);
         }
     }
-    for language in &facts.body.languages {
-        mark("language", language);
-    }
     for flag in rules::Flag::ALL {
         if TELLING.contains(flag) && rules::Subject::holds(facts, *flag) {
             mark("flag", flag.name());

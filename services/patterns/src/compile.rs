@@ -137,9 +137,8 @@ type Compilation = Result<Vec<u8>, Reason>;
 struct Work<'a> {
     compiler: &'a Compiler,
     set: &'a PatternSet,
-    previous: Option<&'a Database>,
-    /// By scope and id: each pattern and its unit's digest.
-    patterns: Vec<Vec<(&'a Entry, Digest)>>,
+    /// By scope and id: each pattern, its unit's digest, and the unit if a database before has it.
+    patterns: Vec<Vec<(&'a Entry, Digest, Option<&'a [u8]>)>>,
     reused: usize,
     /// Patterns whose unit the previous database lacks, each digest once.
     missing: Vec<(Text, &'a Pattern)>,
@@ -154,7 +153,6 @@ impl<'a> Work<'a> {
         let mut work = Self {
             compiler,
             set,
-            previous,
             patterns: Vec::with_capacity(set.scopes().len()),
             reused: 0,
             missing: Vec::new(),
@@ -165,7 +163,8 @@ impl<'a> Work<'a> {
             let mut patterns = Vec::with_capacity(scope.entries.len());
             for entry in scope.entries.values() {
                 let digest = compiler.digest(scope.text, &entry.pattern);
-                if previous.is_some_and(|previous| previous.unit(&digest).is_some()) {
+                let known = previous.and_then(|previous| previous.unit(&digest));
+                if known.is_some() {
                     work.reused += 1;
                 } else {
                     work.numbers.entry(digest).or_insert_with(|| {
@@ -173,7 +172,7 @@ impl<'a> Work<'a> {
                         work.missing.len() - 1
                     });
                 }
-                patterns.push((entry, digest));
+                patterns.push((entry, digest, known));
             }
             work.patterns.push(patterns);
         }
@@ -192,17 +191,12 @@ impl<'a> Work<'a> {
         self.compilations = compilations.into_iter().flatten().collect();
     }
 
-    /// The unit of a digest, or why there is none.
-    fn unit(&self, digest: &Digest) -> Result<&[u8], &Reason> {
-        match self.numbers.get(digest) {
-            Some(&number) => match self.compilations.get(number) {
-                Some(compilation) => compilation.as_deref(),
-                None => Ok(&[]),
-            },
-            None => Ok(self
-                .previous
-                .and_then(|previous| previous.unit(digest))
-                .unwrap_or_default()),
+    /// The unit of a digest that had to be compiled, or why there is none.
+    fn compiled(&self, digest: &Digest) -> Result<&[u8], &Reason> {
+        let number = self.numbers.get(digest);
+        match number.and_then(|&number| self.compilations.get(number)) {
+            Some(compilation) => compilation.as_deref(),
+            None => Ok(&[]),
         }
     }
 
@@ -210,8 +204,9 @@ impl<'a> Work<'a> {
         let mut units: Vec<(Digest, &[u8])> = Vec::new();
         let mut reasons = Vec::new();
         for (scope, patterns) in self.patterns.iter().enumerate() {
-            for (entry, digest) in patterns {
-                match self.unit(digest) {
+            for (entry, digest, known) in patterns {
+                let unit = known.map_or_else(|| self.compiled(digest), Ok);
+                match unit {
                     Ok(bytes) => units.push((*digest, bytes)),
                     Err(reason) => reasons.push((scope, *entry, reason.to_string())),
                 }
@@ -234,7 +229,7 @@ impl<'a> Work<'a> {
                 text: scope.text,
                 patterns: patterns
                     .iter()
-                    .filter_map(|(entry, digest)| Some((*entry, number(digest)?)))
+                    .filter_map(|(entry, digest, _)| Some((*entry, number(digest)?)))
                     .collect(),
             })
             .collect();

@@ -2,9 +2,10 @@
 //!
 //! [`Live::current`] is what scans run on; [`Live::submit`] hands a new set to a thread of its own,
 //! which takes the set's database from the [`Store`] or compiles it, reusing what has not changed,
-//! makes it durable, and puts it in the old one's place. Whoever holds the old one finishes on it.
+//! and puts it in the old one's place; then it is stored, since a file that can be made again is
+//! nothing to wait for. Whoever holds the old one finishes on it.
 //! A set that cannot be compiled, and a disk that fails, change nothing for those who scan: the last
-//! good database stays, and the [`Ticket`] says what happened.
+//! good database stays, and the [`Ticket`] or [`Live::stored`] says what happened.
 //!
 //! Sets that arrive while one compiles replace each other: only the newest is compiled, and the
 //! tickets of all of them resolve to it.
@@ -80,7 +81,8 @@ pub struct Applied {
     pub refused: Vec<Refused>,
     /// From the start of the work until it was live.
     pub duration: Duration,
-    /// What went wrong on the way without keeping the database from going live.
+    /// What went wrong on the way without keeping the database from going live. Of a set that was
+    /// submitted, what went wrong in storing it is told by [`Live::stored`].
     pub troubles: Vec<Trouble>,
 }
 
@@ -180,11 +182,20 @@ impl Live {
         compile: Box<Compile>,
     ) -> Result<Self, Failed> {
         let mut builder = Builder { store, compile };
-        let (revision, first) = builder.build_caught(&set, None)?;
+        let Built {
+            revision,
+            mut applied,
+            unstored,
+        } = builder.build_caught(&set, None)?;
+        let (mapped, troubles) = builder.keep(&revision, unstored);
+        applied.troubles.extend(troubles);
+        let revision = mapped.unwrap_or(revision);
         let shared = Arc::new(Shared {
             current: ArcSwap::new(revision),
             queue: Mutex::default(),
             wake: Condvar::new(),
+            storing: Mutex::default(),
+            stored: Condvar::new(),
         });
         let thread = std::thread::Builder::new()
             .name(THREAD.to_owned())
@@ -195,7 +206,7 @@ impl Live {
             .map_err(|error| Failed::Thread(error.to_string()))?;
         Ok(Self {
             shared,
-            first: Arc::new(first),
+            first: Arc::new(applied),
             thread: Some(thread),
         })
     }
@@ -212,6 +223,19 @@ impl Live {
         self.shared.current.load_full()
     }
 
+    /// Waits until every submitted set is live or has failed and the newest is stored, and says
+    /// what went wrong in storing it.
+    #[must_use]
+    pub fn stored(&self) -> Arc<[Trouble]> {
+        let pending = |storing: &mut Storing| storing.settled < storing.submitted;
+        let storing = self
+            .shared
+            .stored
+            .wait_while(lock(&self.shared.storing), pending)
+            .unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&storing.troubles)
+    }
+
     /// Asks for another set to go live. Of sets that wait, only the newest is compiled.
     pub fn submit(&self, set: PatternSet) -> Ticket {
         let mut queue = lock(&self.shared.queue);
@@ -222,6 +246,7 @@ impl Live {
             }
             None => {
                 let slot = Arc::new(Slot::default());
+                lock(&self.shared.storing).submitted += 1;
                 queue.waiting = Some(Submission {
                     set,
                     slot: Arc::clone(&slot),
@@ -258,6 +283,26 @@ struct Shared {
     current: ArcSwap<Revision>,
     queue: Mutex<Queue>,
     wake: Condvar,
+    storing: Mutex<Storing>,
+    stored: Condvar,
+}
+
+/// How far sets have come on their way to the disk.
+#[derive(Default)]
+struct Storing {
+    /// Submissions that were taken; those that replace one that waits are the same.
+    submitted: u64,
+    /// Of them those that are done with.
+    settled: u64,
+    troubles: Arc<[Trouble]>,
+}
+
+/// A revision and what is left to do about it.
+struct Built {
+    revision: Arc<Revision>,
+    applied: Applied,
+    /// It was compiled and is not stored yet; the database that it replaced.
+    unstored: Option<Option<Database>>,
 }
 
 #[derive(Default)]
@@ -297,14 +342,23 @@ impl Shared {
     fn run(&self, mut builder: Builder) {
         while let Some(submission) = self.next() {
             let current = self.current.load_full();
-            let outcome =
-                builder
-                    .build_caught(&submission.set, Some(&current))
-                    .map(|(revision, applied)| {
-                        self.current.store(revision);
-                        Arc::new(applied)
-                    });
-            submission.slot.settle(outcome);
+            let mut troubles: Arc<[Trouble]> = Arc::default();
+            match builder.build_caught(&submission.set, Some(&current)) {
+                Ok(built) => {
+                    self.current.store(Arc::clone(&built.revision));
+                    submission.slot.settle(Ok(Arc::new(built.applied)));
+                    let (mapped, found) = builder.keep(&built.revision, built.unstored);
+                    if let Some(mapped) = mapped {
+                        self.current.store(mapped);
+                    }
+                    troubles = found.into();
+                }
+                Err(failed) => submission.slot.settle(Err(failed)),
+            }
+            let mut storing = lock(&self.storing);
+            storing.settled += 1;
+            storing.troubles = troubles;
+            self.stored.notify_all();
         }
     }
 
@@ -339,7 +393,7 @@ impl Builder {
         &mut self,
         set: &PatternSet,
         current: Option<&Arc<Revision>>,
-    ) -> Result<(Arc<Revision>, Applied), Failed> {
+    ) -> Result<Built, Failed> {
         // Unwind safety: the builder keeps nothing between builds but the compiler, which is
         // read-only, and the store, whose files appear by rename.
         catch_unwind(AssertUnwindSafe(|| self.build(set, current)))
@@ -347,11 +401,7 @@ impl Builder {
     }
 
     /// The revision that follows `current` for `set`, and how it came about.
-    fn build(
-        &mut self,
-        set: &PatternSet,
-        current: Option<&Arc<Revision>>,
-    ) -> (Arc<Revision>, Applied) {
+    fn build(&mut self, set: &PatternSet, current: Option<&Arc<Revision>>) -> Built {
         let started = Instant::now();
         let digest = set.digest();
         let mut applied = Applied {
@@ -364,6 +414,7 @@ impl Builder {
             duration: Duration::ZERO,
             troubles: Vec::new(),
         };
+        let mut unstored = None;
         let revision = match current.filter(|current| current.database.digest() == digest) {
             Some(current) => {
                 applied.reused = current.database.len();
@@ -372,7 +423,11 @@ impl Builder {
             None => {
                 let database = match self.stored(&digest, &mut applied) {
                     Some(database) => database,
-                    None => self.compiled(set, current, &mut applied),
+                    None => {
+                        let (database, previous) = self.compiled(set, current, &mut applied);
+                        unstored = Some(previous);
+                        database
+                    }
                 };
                 applied.revision = applied.revision.saturating_add(1);
                 Arc::new(Revision {
@@ -383,7 +438,11 @@ impl Builder {
         };
         applied.refused = revision.database.refused().collect();
         applied.duration = started.elapsed();
-        (revision, applied)
+        Built {
+            revision,
+            applied,
+            unstored,
+        }
     }
 
     /// The set's database from the store.
@@ -402,13 +461,13 @@ impl Builder {
         }
     }
 
-    /// The set's database from the compiler, and in the store if that can be.
+    /// The set's database from the compiler, and the one whose work it took over.
     fn compiled(
         &mut self,
         set: &PatternSet,
         current: Option<&Arc<Revision>>,
         applied: &mut Applied,
-    ) -> Database {
+    ) -> (Database, Option<Database>) {
         let previous = match current {
             Some(current) => Some(current.database.clone()),
             // What ran before the process started has most of the same patterns.
@@ -419,43 +478,46 @@ impl Builder {
         // The compiler counts those it refused.
         applied.compiled = compiled.compiled.saturating_sub(compiled.refused.len());
         applied.reused = compiled.reused;
-        match &self.store {
-            None => compiled.database,
-            Some(store) => keep(store, compiled.database, previous.as_ref(), applied),
-        }
+        (compiled.database, previous)
     }
-}
 
-/// Stores a database, forgets all but it and the one before it, and returns it: mapped, if that can
-/// be, so that its memory is the page cache.
-fn keep(
-    store: &Store,
-    database: Database,
-    previous: Option<&Database>,
-    applied: &mut Applied,
-) -> Database {
-    if let Err(error) = store.save(&database) {
-        applied.troubles.push(Trouble::NotStored(error));
-        return database;
-    }
-    let digest = database.digest();
-    let kept = match store.load(&digest) {
-        Loaded::Ready(mapped) => mapped,
-        // Somebody emptied the directory meanwhile, as they may.
-        Loaded::Missing => database,
-        Loaded::Unusable(reason) => {
-            applied.troubles.push(Trouble::NotReadable(reason));
-            database
+    /// Stores a revision that is not stored yet, forgets all but it and the one before it, and
+    /// returns it mapped, if that can be, so that its memory is the page cache; and what went wrong.
+    fn keep(
+        &self,
+        revision: &Revision,
+        unstored: Option<Option<Database>>,
+    ) -> (Option<Arc<Revision>>, Vec<Trouble>) {
+        let mut troubles = Vec::new();
+        let (Some(store), Some(previous)) = (&self.store, unstored) else {
+            return (None, troubles);
+        };
+        if let Err(error) = store.save(&revision.database) {
+            troubles.push(Trouble::NotStored(error));
+            return (None, troubles);
         }
-    };
-    let keep: Vec<Digest> = [Some(digest), previous.map(Database::digest)]
-        .into_iter()
-        .flatten()
-        .collect();
-    if let Err(error) = store.clean(&keep) {
-        applied.troubles.push(Trouble::NotCleaned(error));
+        let digest = revision.database.digest();
+        let mapped = match store.load(&digest) {
+            Loaded::Ready(database) => Some(Arc::new(Revision {
+                number: revision.number,
+                database,
+            })),
+            // Somebody emptied the directory meanwhile, as they may.
+            Loaded::Missing => None,
+            Loaded::Unusable(reason) => {
+                troubles.push(Trouble::NotReadable(reason));
+                None
+            }
+        };
+        let keep: Vec<Digest> = [Some(digest), previous.map(|previous| previous.digest())]
+            .into_iter()
+            .flatten()
+            .collect();
+        if let Err(error) = store.clean(&keep) {
+            troubles.push(Trouble::NotCleaned(error));
+        }
+        (mapped, troubles)
     }
-    kept
 }
 
 /// What a panic said.

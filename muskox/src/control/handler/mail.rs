@@ -187,7 +187,7 @@ fn duration(seconds: i64) -> String {
 impl From<queue::Error> for Failure {
     fn from(error: queue::Error) -> Self {
         let kind = match &error {
-            queue::Error::NotFound(_) => FailureKind::NotFound,
+            queue::Error::NotFound(_) | queue::Error::NotQuarantined(_) => FailureKind::NotFound,
             _ => FailureKind::Internal,
         };
         Self::new(kind, error)

@@ -305,7 +305,8 @@ fn map_row(map: &policy::MapRecord) -> Value {
         "kind": map.kind.name(),
         "scope": map.scope,
         "symbol": map.symbol,
-        "score": map.score,
+        // As people write it, not as a float of half the size has it.
+        "score": (f64::from(map.score) * 1_000.0).round() / 1_000.0,
         "effect": map.effect.name(),
         "lines": lines.count(),
         "active": map.active,

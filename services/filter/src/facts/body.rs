@@ -1,5 +1,6 @@
 //! The text of a message: as readers see it, as it hides, as it stands.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -26,7 +27,7 @@ pub(crate) struct Body {
     pub(crate) plain: String,
     /// Octets of the HTML parts.
     pub(crate) html_octets: usize,
-    pub(crate) languages: Vec<String>,
+    languages: OnceCell<Vec<String>>,
     pub(crate) has_plain: bool,
     pub(crate) has_html: bool,
     pub(crate) base64_needlessly: bool,
@@ -56,10 +57,6 @@ impl Body {
             body.base64_needlessly |= part.encoding == b"base64" && text.is_ascii();
             body.add(part, text);
         }
-        body.languages = text::language::detect(&body.text)
-            .into_iter()
-            .map(|language| language.code().to_owned())
-            .collect();
         body
     }
 
@@ -83,6 +80,15 @@ impl Body {
         self.pieces
             .extend(pieces(&decoded).map(|range| (number, range)));
         self.raw.push(decoded);
+    }
+
+    /// The languages of the visible text; found out when somebody asks, which costs more than
+    /// everything else here.
+    pub(crate) fn languages(&self) -> &[String] {
+        self.languages.get_or_init(|| {
+            let found = text::language::detect(&self.text).into_iter();
+            found.map(|language| language.code().to_owned()).collect()
+        })
     }
 
     /// The decoded parts in pieces that end at line ends.

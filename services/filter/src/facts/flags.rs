@@ -83,14 +83,11 @@ fn of_urls(facts: &Facts<'_>, flag: Flag) -> Option<bool> {
         Flag::UrlNested => links.any(|url| url.flags.nested),
         Flag::UrlScript => links.any(|url| matches!(url.scheme.as_str(), "data" | "javascript")),
         Flag::UrlRecipient => {
-            let people = &facts.people;
-            people.recipients.iter().any(|recipient| {
-                let escaped = recipient.replace('@', "%40");
-                links.paths.iter().any(|path| {
-                    let path = path.to_lowercase();
-                    path.contains(recipient) || path.contains(&escaped)
-                })
-            })
+            let mut paths = links.paths.join("\n");
+            paths.make_ascii_lowercase();
+            let paths = paths.replace("%40", "@");
+            let mut recipients = facts.people.recipients.iter();
+            recipients.any(|recipient| paths.contains(recipient.as_str()))
         }
         _ => return None,
     })

@@ -190,7 +190,7 @@ impl<'a> Facts<'a> {
             Plain::Helo => one(&self.input.helo, into),
             Plain::ClientName => one(&self.client_name, into),
             Plain::ClientAddress => one(&self.client_address, into),
-            Plain::Language => into.extend(self.body.languages.iter().map(|code| code.as_bytes())),
+            Plain::Language => list(self.body.languages(), into),
             Plain::RelaysTrusted => into.push(self.trusted.as_bytes()),
             Plain::RelaysUntrusted => into.push(self.untrusted.as_bytes()),
             Plain::MessageIds => {

@@ -1,6 +1,7 @@
 //! Facts that take a closer look: names that repeat the recipient, addresses in order, transfer
 //! encodings that do not do what they say.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use mime::{Kind, Part};
@@ -49,10 +50,11 @@ pub(super) fn holds(facts: &Facts<'_>, flag: Flag) -> Option<bool> {
         Flag::SubjectRecipient => subject_calls_recipient(facts),
         Flag::SubjectHasRecipient => {
             let subject = facts.fields.value("Subject").to_lowercase();
+            let words = words_of(&subject);
             people.recipients.iter().any(|recipient| {
                 let user = recipient.rsplit_once('@').map_or("", |(user, _)| user);
                 subject.contains(recipient.as_str())
-                    || (user.chars().count() >= TELLING_WORD && has_word(&subject, user))
+                    || (user.chars().count() >= TELLING_WORD && words.contains(user))
             })
         }
         Flag::TextHasRecipient => {
@@ -180,9 +182,10 @@ fn illegal(octets: &[u8]) -> f64 {
     percent(controls + outside, octets.len())
 }
 
-fn has_word(text: &str, word: &str) -> bool {
+/// The words of a text, as local parts of addresses are written.
+fn words_of(text: &str) -> HashSet<&str> {
     text.split(|c: char| !c.is_alphanumeric() && !matches!(c, '.' | '_' | '-'))
-        .any(|found| found == word)
+        .collect()
 }
 
 /// The subject is the local part of the first addressee, or calls it: at its start and followed by
@@ -236,18 +239,16 @@ fn message_id_host<'f>(facts: &'f Facts<'_>) -> Option<&'f str> {
 fn name_has_recipient(facts: &Facts<'_>) -> bool {
     let people = &facts.people;
     let author = domain_of(people.author());
-    people.from_names.iter().any(|name| {
-        let name = name.to_lowercase();
-        people.recipients.iter().any(|recipient| {
-            let domain = domain_of(recipient);
-            if domain.is_empty() || related(domain, author) {
-                return false;
-            }
-            let label = registrable(domain).split('.').next().unwrap_or("");
-            name.contains(domain)
-                || name.contains(recipient.as_str())
-                || (label.chars().count() >= TELLING_WORD && has_word(&name, label))
-        })
+    let names = people.from_names.join("\n").to_lowercase();
+    let words = words_of(&names);
+    // Who shows a recipient's address shows its domain.
+    people.recipient_domains.iter().any(|domain| {
+        if related(domain, author) {
+            return false;
+        }
+        let label = registrable(domain).split('.').next().unwrap_or("");
+        names.contains(domain.as_str())
+            || (label.chars().count() >= TELLING_WORD && words.contains(label))
     })
 }
 

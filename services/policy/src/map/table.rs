@@ -3,7 +3,7 @@
 use ambient::Timestamp;
 use store::{Reader, Row, Tx};
 
-use super::{Effect, Kind, MapRecord, Maps, SYSTEM_SCOPE, builtin, compile_check};
+use super::{Effect, Kind, MapRecord, Maps, SYSTEM_SCOPE, builtin, compile_check_since};
 use crate::owner::{check_text, exists, score, thousandths};
 use crate::revision::{Section, bump};
 use crate::{Error, Policy};
@@ -197,10 +197,11 @@ fn check_new(new: &NewMap) -> Result<(), Error> {
     thousandths(new.score).map(|_| ())
 }
 
-/// Checks the text off the reactor: compiling many patterns takes a while.
-async fn check_lines(kind: Kind, text: &str) -> Result<(), Error> {
+/// Checks the text off the reactor: compiling many patterns takes a while. Lines of `known` have
+/// been checked before.
+async fn check_lines(kind: Kind, text: &str, known: String) -> Result<(), Error> {
     let text = text.to_owned();
-    tokio::task::spawn_blocking(move || compile_check(kind, &text))
+    tokio::task::spawn_blocking(move || compile_check_since(kind, &text, &known))
         .await
         .map_err(|_| Error::Internal("the check of a map was cut short"))?
         .map(|_| ())
@@ -232,7 +233,7 @@ impl Policy {
     /// [`Error::Exists`] when the name or the symbol is taken; [`Error::TooMuch`].
     pub async fn create_map(&self, new: NewMap) -> Result<u64, Error> {
         check_new(&new)?;
-        check_lines(new.kind, &new.text).await?;
+        check_lines(new.kind, &new.text, String::new()).await?;
         let record = MapRecord {
             name: new.name,
             kind: new.kind,
@@ -259,9 +260,10 @@ impl Policy {
         }
         new.score.map(thousandths).transpose()?;
         let name = name.to_owned();
-        let kind = self.map(&name).await?.kind;
+        let old = self.map(&name).await?;
+        let kind = old.kind;
         if let Some(text) = &new.text {
-            check_lines(kind, text).await?;
+            check_lines(kind, text, old.text).await?;
         }
         self.write(move |tx| change(tx, &name, kind, &new)).await
     }

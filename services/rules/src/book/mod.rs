@@ -127,7 +127,7 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// Everything that is wrong, up to [`MAX_ERRORS`](crate::MAX_ERRORS) mistakes: names and
+    /// Everything that is wrong, up to [`MAX_ERRORS`] mistakes: names and
     /// numbers out of their limits, lists that no set defines, rules that depend on each other in a
     /// circle.
     pub fn new(sets: &[&RuleSet]) -> Result<Self, Vec<RuleError>> {

@@ -44,7 +44,7 @@ impl RuleSet {
     /// # Errors
     ///
     /// Its mistakes in the order of the file, at least one and at most
-    /// [`MAX_ERRORS`](crate::MAX_ERRORS).
+    /// [`MAX_ERRORS`].
     pub fn parse_all(toml: &str) -> Result<Self, Vec<RuleError>> {
         let mut reader = Reader {
             lines: Lines::new(toml),
