@@ -197,7 +197,10 @@ fn muskox(named: Option<&Path>) -> Result<PathBuf> {
             .ok()
             .map(|own| own.with_file_name("muskox"))
     };
-    let path = named.map(Path::to_owned).or_else(beside).unwrap_or_default();
+    let path = named
+        .map(Path::to_owned)
+        .or_else(beside)
+        .unwrap_or_default();
     if path.is_file() {
         return Ok(path);
     }

@@ -117,12 +117,16 @@ impl Report {
 
     /// Writes one JSON object a line.
     pub(crate) fn json(&self) -> Result<()> {
-        let mut out = io::stdout().lock();
+        self.write_json(&mut io::stdout().lock())
+    }
+
+    /// Writes one JSON object a line to `out`.
+    pub(crate) fn write_json(&self, out: &mut impl Write) -> Result<()> {
         for line in &self.lines {
             let text = serde_json::to_string(line)
                 .map_err(io::Error::from)
                 .context("the report")?;
-            writeln!(out, "{text}").context("standard output")?;
+            writeln!(out, "{text}").context("the report")?;
         }
         Ok(())
     }

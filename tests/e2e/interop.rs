@@ -158,15 +158,8 @@ async fn swaks_delivers_to_the_mx() {
     let server = TestServer::start().await;
     let port = port(&server, "mx");
     Program::new("swaks", "swaks")
-        .args([
-            "-4",
-            "--server",
-            "localhost",
-            "--port",
-            &port,
-            "--ehlo",
-            "swaks.test",
-        ])
+        .args(["-4", "--server", "localhost", "--port", &port])
+        .args(["--ehlo", "swaks.test"])
         .args(["--from", "sender@example.test", "--to", "alice@demo.test"])
         .args([
             "--header",
@@ -403,11 +396,10 @@ async fn mbsync_keeps_two_sides_the_same() {
     assert_eq!(maildir(&mbsync.folder("INBOX")), comparables(&messages));
     assert_eq!(server.messages("alice", "INBOX").await, messages);
     // What is deleted here is gone there.
-    for entry in std::fs::read_dir(mbsync.folder("Lists/rust/cur")).expect("a Maildir") {
-        std::fs::remove_file(entry.expect("an entry").path()).expect("a message less");
-    }
-    for entry in std::fs::read_dir(mbsync.folder("Lists/rust/new")).expect("a Maildir") {
-        std::fs::remove_file(entry.expect("an entry").path()).expect("a message less");
+    for part in ["Lists/rust/cur", "Lists/rust/new"] {
+        for entry in std::fs::read_dir(mbsync.folder(part)).expect("a Maildir") {
+            std::fs::remove_file(entry.expect("an entry").path()).expect("a message less");
+        }
     }
     mbsync.sync().await;
     assert!(server.messages("alice", "Lists/rust").await.is_empty());

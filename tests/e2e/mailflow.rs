@@ -3,14 +3,16 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use ambient::{Clock as _, SystemClock};
 use testkit::TestServer;
 use testkit::client::{Client, Smtp};
 
 /// What this server puts in front of a message, and nothing else.
-const TRACE: [&str; 6] = [
+const TRACE: [&str; 7] = [
     "Return-Path",
     "Delivered-To",
     "Authentication-Results",
+    "X-Spam-Flag",
     "X-Spam-Score",
     "X-Spam-Status",
     "Received",
@@ -42,8 +44,8 @@ pub(crate) fn message(from: &str, to: &str, subject: &str) -> Vec<u8> {
         .collect();
     format!(
         "From: <{from}>\r\nTo: <{to}>\r\nSubject: {subject}\r\n\
-         Date: Mon, 23 Nov 2026 12:00:00 +0000\r\nMessage-ID: <{id}@example.test>\r\n\r\n\
-         Hello.\r\n"
+         Date: {}\r\nMessage-ID: <{id}@example.test>\r\n\r\nHello.\r\n",
+        mime::date::format(SystemClock.now().0)
     )
     .into_bytes()
 }

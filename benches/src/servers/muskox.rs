@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::{DOMAIN, PASSWORD, Server, Setting, address};
 use crate::error::Result;
-use crate::resolver;
+use crate::resolver::{self, World};
 use crate::stage::{Stop, run_with, spawn, wait_for, write};
 
 /// Starts the server and makes the accounts.
@@ -13,7 +13,7 @@ pub(super) fn start(setting: &Setting<'_>) -> Result<Server> {
     let stage = setting.stage;
     let directory = stage.directory("muskox")?;
     let (smtp, imaps, metrics) = (stage.address()?, stage.address()?, stage.address()?);
-    let nameserver = resolver::start()?;
+    let nameserver = resolver::start(World::Senders)?;
     let (data, socket) = (directory.join("data"), directory.join("control.sock"));
     let certificate = setting.certificate;
     let config = directory.join("muskox.toml");

@@ -176,7 +176,7 @@ fn stem(file: &Path) -> String {
 
 fn parse(file: &Path) -> Result<RuleSet, Failed> {
     let text = files::read_text(file)?;
-    RuleSet::parse(&text).map_err(|error| Failed::Negative(format!("{}:{error}", file.display())))
+    RuleSet::parse(&text).map_err(|error| Failed::Negative(format!("{}: {error}", file.display())))
 }
 
 fn status(output: &Output, data: &Value) {

@@ -18,6 +18,13 @@ pub(super) enum Verb {
         #[arg(long = "for", value_name = "OWNER")]
         owner: Option<String>,
     },
+    /// Replace the address book of an account: who is in it is welcome there
+    Contacts {
+        /// The account
+        account: String,
+        /// The addresses; none empties it
+        addresses: Vec<String>,
+    },
     /// Take entries off
     Remove {
         /// Their numbers, as `list` shows them
@@ -68,6 +75,13 @@ pub(super) fn run(verb: &Verb, asker: &Asker, output: &Output) -> Result<(), Fai
                 ];
                 output.table(data, &columns);
             });
+        }
+        Verb::Contacts { account, addresses } => {
+            let data = ask(SenderRequest::Contacts {
+                account: account.clone(),
+                addresses: addresses.clone(),
+            })?;
+            live(output, account, &data);
         }
         Verb::Remove { ids, owner } => {
             let data = ask(SenderRequest::Remove {

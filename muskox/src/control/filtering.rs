@@ -148,6 +148,11 @@ pub enum SenderRequest {
     },
     /// The entries of an owner.
     List { owner: Option<String> },
+    /// Replaces the address book that an account's senders are compared with.
+    Contacts {
+        account: String,
+        addresses: Vec<String>,
+    },
 }
 
 /// Verbs of `muskox setting`.

@@ -265,16 +265,18 @@ impl Session {
             _ if judged.must_wait => (Fate::Deferred, refusal::later()),
             _ => return Ok(judged),
         };
-        tracing::info!(
-            session = %self.id, message = id, score = verdict.score, from = %input.from,
-            action = verdict.action.name(), reply = reply.code(), "message not accepted"
-        );
-        self.count(fate);
-        let record = Record::new(id, self.server.clock.now(), input, verdict).packed();
-        let written = self.server.db.write(move |tx| record.write(tx)).await;
-        if let Err(error) = written {
-            tracing::warn!(session = %self.id, %error, "a verdict could not be written down");
+        if !judged.is_quiet {
+            tracing::info!(
+                session = %self.id, message = id, score = verdict.score, from = %input.from,
+                action = verdict.action.name(), reply = reply.code(), "message not accepted"
+            );
+            let record = Record::new(id, self.server.clock.now(), input, verdict).packed();
+            let written = self.server.db.write(move |tx| record.write(tx)).await;
+            if let Err(error) = written {
+                tracing::warn!(session = %self.id, %error, "a verdict could not be written down");
+            }
         }
+        self.count(fate);
         self.server.filter.settle(judged);
         Err(reply)
     }
@@ -338,6 +340,7 @@ impl Session {
         let now = self.server.clock.now();
         let record = judged
             .as_ref()
+            .filter(|(_, judged)| !judged.is_quiet)
             .map(|(input, judged)| Record::new(id, now, input, &judged.verdict).packed());
         let mut recipients = copies.local;
         recipients.extend(

@@ -17,7 +17,7 @@ use blocklist::Blocklist;
 use bytes::Bytes;
 use learn::{Learn, Owner, Tokens};
 use mail::Opinion;
-use policy::{Forwarding, Policy, Snapshot};
+use policy::{Effect, Forwarding, Policy, Snapshot};
 use rules::{Conclusion, Known, Prefilter, RuleSet, Scan, Workspace};
 use smtp::address::Domain;
 use store::{AccountId, Db};
@@ -109,6 +109,8 @@ pub struct Judged {
     pub verdict: Verdict,
     /// The message could not be looked at as the operator wants it: the sender is to come again.
     pub must_wait: bool,
+    /// The message belongs to monitoring: it stays out of records, logs and statistics.
+    pub is_quiet: bool,
     /// What stands before the subject when it is rewritten.
     pub subject_prefix: String,
     pub(crate) lesson: Lesson,
@@ -193,6 +195,7 @@ impl Filter {
     /// Follows changes of the policy that others make, until the process ends.
     pub async fn follow(self) {
         let mut changes = self.0.options.db.hub().policy();
+        self.ready(PATIENCE).await;
         loop {
             if let Err(error) = self.refresh().await {
                 tracing::error!(%error, "changed rules cannot be used; those before stay in force");
@@ -247,7 +250,11 @@ impl Filter {
                 revision: rules.as_ref().map_or(0, |rules| rules.revision),
             },
         );
-        personal.apply(&mut verdict.shares);
+        personal.apply(&mut verdict);
+        let is_quiet = verdict
+            .signals
+            .iter()
+            .any(|signal| snapshot.effect(&signal.symbol) == Some(Effect::NoLog));
         if verdict.action == Action::Greylist {
             inner.greylist(input, &personal, &mut verdict).await;
         }
@@ -262,6 +269,7 @@ impl Filter {
         Judged {
             verdict,
             must_wait,
+            is_quiet,
             subject_prefix: inner.options.tuning.subject_prefix.clone(),
             lesson,
         }

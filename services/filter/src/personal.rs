@@ -8,7 +8,7 @@ use smtp::address::Address;
 
 use crate::input::{Input, Recipient};
 use crate::signal::{Scope, Signal};
-use crate::verdict::{Action, Share, Thresholds};
+use crate::verdict::{Action, Thresholds, Verdict};
 
 /// Everything that policy says about one message.
 #[derive(Debug, Default)]
@@ -73,8 +73,8 @@ impl Personal {
     }
 
     /// Puts what was said into force on the copies.
-    pub(crate) fn apply(&self, shares: &mut [Share]) {
-        for share in shares {
+    pub(crate) fn apply(&self, verdict: &mut Verdict) {
+        for share in &mut verdict.shares {
             if share.action == Action::Junk && self.quarantined.contains(&share.recipient) {
                 share.action = Action::Quarantine;
             }
@@ -82,6 +82,7 @@ impl Personal {
                 share.action = Action::Discard;
             }
         }
+        verdict.settle_action();
     }
 }
 

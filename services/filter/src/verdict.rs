@@ -309,20 +309,28 @@ impl Verdict {
         let shares: Vec<Share> = input.recipients.iter().map(share).collect();
         let score = rounded(public);
         let alone = decide(decided, by_score(score, &thresholds), &author);
-        let action = shares
-            .iter()
-            .map(|share| &share.action)
-            .min_by_key(|action| action.severity())
-            .cloned()
-            .unwrap_or(alone);
-        Self {
-            action,
+        let mut verdict = Self {
+            action: alone,
             score,
             signals,
             thresholds,
             shares,
             revision,
             timing: Timing::default(),
+        };
+        verdict.settle_action();
+        verdict
+    }
+
+    /// What the server answers, given what is to happen to each copy.
+    pub(crate) fn settle_action(&mut self) {
+        let mildest = self
+            .shares
+            .iter()
+            .map(|share| &share.action)
+            .min_by_key(|action| action.severity());
+        if let Some(action) = mildest {
+            self.action = action.clone();
         }
     }
 
@@ -426,5 +434,172 @@ fn by_author(input: &Input, signals: &[Signal]) -> Action {
         }
         (Outcome::Fail, Policy::Quarantine) => Action::Junk,
         _ => Action::Accept,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use smtp::address::ReversePath;
+
+    use super::*;
+
+    fn address(text: &str) -> Address {
+        Address::parse(text).unwrap()
+    }
+
+    /// Mail for Ann and Bob.
+    fn input(origin: Origin) -> Input {
+        let recipients = ["ann@receiver.test", "bob@receiver.test"];
+        Input {
+            raw: bytes::Bytes::new(),
+            summary: Arc::new(mime::Summary::parse(b"")),
+            auth: Arc::default(),
+            ip: [198, 51, 100, 1].into(),
+            helo: String::new(),
+            from: ReversePath::Null,
+            recipients: recipients.map(address).map(Recipient::new).into(),
+            origin,
+            account: None,
+            received_at: None,
+        }
+    }
+
+    fn signal(score: f32, scope: Scope) -> Signal {
+        Signal {
+            scope,
+            ..Signal::new("LIST_A", score, "on a list")
+        }
+    }
+
+    fn for_ann(score: f32) -> Signal {
+        signal(score, Scope::Recipient(address("ann@receiver.test")))
+    }
+
+    fn for_all(score: f32) -> Signal {
+        signal(score, Scope::Message)
+    }
+
+    fn evidence(signals: Vec<Signal>) -> Evidence {
+        Evidence {
+            signals,
+            correction: 0.0,
+            decided: None,
+            thresholds: Thresholds::default(),
+            own: BTreeMap::new(),
+            revision: 1,
+        }
+    }
+
+    fn weigh(signals: Vec<Signal>) -> Verdict {
+        Verdict::weigh(&input(Origin::Outside), evidence(signals))
+    }
+
+    /// What is done, and what for Ann and Bob.
+    fn actions(verdict: &Verdict) -> [&'static str; 3] {
+        let of = |name| verdict.action_for(&address(name));
+        let (ann, bob) = (of("ann@receiver.test"), of("bob@receiver.test"));
+        [verdict.action.name(), ann.name(), bob.name()]
+    }
+
+    #[test]
+    fn signals_count_for_all_or_for_one() {
+        let hated = weigh(vec![for_ann(10.0)]);
+        assert_eq!(actions(&hated), ["accept", "junk", "accept"]);
+        assert_eq!(hated.score, 0.0);
+        assert!(!hated.header().contains("LIST_A"));
+        let liked = weigh(vec![for_all(7.0), for_ann(-5.0)]);
+        assert_eq!(actions(&liked), ["accept", "accept", "junk"]);
+        let refused = weigh(vec![for_all(20.0)]);
+        assert_eq!(actions(&refused), ["reject", "junk", "junk"]);
+        let for_one = weigh(vec![for_all(20.0), for_ann(-50.0)]);
+        assert_eq!(actions(&for_one), ["accept", "accept", "junk"]);
+        assert_eq!(for_one.score_for(&address("ann@receiver.test")), -30.0);
+        // Whom the message is not for is told what holds for everyone.
+        assert_eq!(for_one.score_for(&address("carl@receiver.test")), 20.0);
+    }
+
+    #[test]
+    fn tenths_reach_the_threshold_they_read_as_reaching() {
+        let verdict = weigh(vec![for_all(0.1); 60]);
+        assert_eq!((verdict.score, verdict.action), (6.0, Action::Junk));
+        assert_eq!(weigh(vec![for_all(0.1); 59]).action, Action::Accept);
+    }
+
+    #[test]
+    fn what_a_cap_takes_away_does_not_count() {
+        let capped = Evidence {
+            correction: -4.0,
+            ..evidence(vec![for_all(9.0)])
+        };
+        let verdict = Verdict::weigh(&input(Origin::Outside), capped);
+        assert_eq!((verdict.score, verdict.action), (5.0, Action::Accept));
+    }
+
+    #[test]
+    fn a_rule_that_decides_decides_whatever_the_score() {
+        for (decided, score, expected) in [
+            (Override::Accept, 100.0, ["accept", "accept", "accept"]),
+            (Override::Reject, -100.0, ["reject", "junk", "junk"]),
+        ] {
+            let decided = Evidence {
+                decided: Some(decided),
+                ..evidence(vec![for_all(score)])
+            };
+            let verdict = Verdict::weigh(&input(Origin::Outside), decided);
+            assert_eq!(actions(&verdict), expected);
+        }
+    }
+
+    #[test]
+    fn mail_of_users_is_sent_or_refused() {
+        for (score, action) in [(7.0, "accept"), (14.9, "accept"), (15.0, "reject")] {
+            let found = evidence(vec![for_all(score)]);
+            let verdict = Verdict::weigh(&input(Origin::Authenticated), found);
+            assert_eq!(verdict.action.name(), action, "{score}");
+        }
+    }
+
+    #[test]
+    fn the_severest_threshold_that_is_reached_counts() {
+        let thresholds = Thresholds {
+            greylist: Some(1.0),
+            junk: Some(2.0),
+            rewrite: Some(3.0),
+            quarantine: Some(4.0),
+            reject: Some(5.0),
+            discard: Some(6.0),
+        };
+        assert_eq!(thresholds.spam(), 2.0);
+        assert_eq!(Thresholds::NONE.spam(), f32::INFINITY);
+        for (score, name) in [
+            (0.9, "accept"),
+            (1.0, "greylist"),
+            (2.0, "junk"),
+            (3.0, "rewrite_subject"),
+            (4.0, "quarantine"),
+            (5.0, "reject"),
+            (6.0, "discard"),
+        ] {
+            assert_eq!(thresholds.action(score).name(), name);
+        }
+        assert_eq!(Thresholds::NONE.action(1e6), Action::Accept);
+        let own = Thresholds {
+            junk: Some(9.0),
+            ..Thresholds::NONE
+        };
+        assert_eq!(own.or(&thresholds).junk, Some(9.0));
+        assert_eq!(own.or(&thresholds).reject, Some(5.0));
+    }
+
+    #[test]
+    fn who_passes_the_greylist_is_accepted_and_others_stay_what_they_are() {
+        let mut found = evidence(vec![for_all(3.0), for_ann(5.0)]);
+        found.thresholds.greylist = Some(3.0);
+        let mut verdict = Verdict::weigh(&input(Origin::Outside), found);
+        assert_eq!(actions(&verdict), ["greylist", "junk", "accept"]);
+        verdict.pass_greylist();
+        assert_eq!(actions(&verdict), ["accept", "junk", "accept"]);
     }
 }

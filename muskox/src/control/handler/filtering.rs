@@ -176,7 +176,7 @@ impl Handler {
             FilterRequest::Lists => Ok(blocklist::builtin()
                 .iter()
                 .map(|list| {
-                    let asked = self.services.lists.iter().any(|name| *name == list.name);
+                    let asked = self.services.lists.contains(&list.name);
                     json!({
                         "name": list.name,
                         "zone": list.zone,

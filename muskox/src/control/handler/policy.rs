@@ -207,6 +207,17 @@ impl Handler {
                     .collect();
                 policy.add_entries(owner, entries?).await?;
             }
+            SenderRequest::Contacts { account, addresses } => {
+                let id = self
+                    .services
+                    .directory
+                    .account(&address(&account)?)
+                    .await?
+                    .id;
+                let addresses: Result<Vec<_>, Failure> =
+                    addresses.iter().map(|one| address(one)).collect();
+                policy.set_contacts(id, &addresses?).await?;
+            }
             SenderRequest::Remove { owner, ids } => {
                 let owner = self.owner(owner.as_deref()).await?;
                 policy.remove_entries(owner, ids).await?;

@@ -1,5 +1,7 @@
 //! The facts of the vocabulary that hold or do not.
 
+use std::collections::{BTreeSet, HashSet};
+
 use attachment::Report;
 use mime::Structure;
 use rules::Flag;
@@ -19,7 +21,7 @@ pub(super) fn holds(facts: &Facts<'_>, flag: Flag) -> bool {
     let input = facts.input;
     let fields = &facts.fields;
     match flag {
-        Flag::Authenticated => input.origin == Origin::Authenticated,
+        Flag::Authenticated => input.origin == Origin::Authenticated || facts.client_is_own,
         Flag::ClientIsNear => input.client_is_near(),
         Flag::NullSender => facts.people.sender.is_empty(),
         Flag::HasPlain => facts.body.has_plain,
@@ -83,13 +85,28 @@ fn of_urls(facts: &Facts<'_>, flag: Flag) -> Option<bool> {
         Flag::UrlNested => links.any(|url| url.flags.nested),
         Flag::UrlScript => links.any(|url| matches!(url.scheme.as_str(), "data" | "javascript")),
         Flag::UrlRecipient => {
-            let mut paths = links.paths.join("\n");
-            paths.make_ascii_lowercase();
-            let paths = paths.replace("%40", "@");
-            let mut recipients = facts.people.recipients.iter();
-            recipients.any(|recipient| paths.contains(recipient.as_str()))
+            let paths = links.paths.join("\n").to_lowercase();
+            stands_in(&paths.replace("%40", "@"), &facts.people.recipients)
         }
         _ => return None,
+    })
+}
+
+/// Whether one of the addresses stands anywhere in a text. Looks once at each `@`, however many
+/// addresses there are.
+fn stands_in(text: &str, addresses: &[String]) -> bool {
+    let known: HashSet<&str> = addresses.iter().map(String::as_str).collect();
+    let lengths: BTreeSet<(usize, usize)> = addresses
+        .iter()
+        .filter_map(|address| address.rsplit_once('@'))
+        .map(|(user, domain)| (user.len(), domain.len()))
+        .collect();
+    text.match_indices('@').any(|(at, _)| {
+        lengths.iter().any(|(before, behind)| {
+            let start = at.checked_sub(*before);
+            let found = start.and_then(|start| text.get(start..at + 1 + behind));
+            found.is_some_and(|found| known.contains(found))
+        })
     })
 }
 
@@ -185,4 +202,32 @@ fn is_automatic(fields: &Fields<'_>) -> bool {
         || fields
             .value("Precedence")
             .eq_ignore_ascii_case("auto_reply")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_found_wherever_they_stand() {
+        let known = ["ann@example.org".to_owned(), "b@c.d".to_owned()];
+        for (text, wanted) in [
+            ("/?a=ann@example.org", true),
+            ("ann@example.org", true),
+            ("/joann@example.org.net", true),
+            ("@@b@c.d", true),
+            ("\u{e9}b@c.d\u{e9}", true),
+            ("\u{e9}nn@example.org", false),
+            ("ann@example.or", false),
+            ("@example.org", false),
+            ("ann@c.d", false),
+            ("x@c.d", false),
+            ("", false),
+        ] {
+            let found = known.iter().any(|address| text.contains(address.as_str()));
+            assert_eq!(stands_in(text, &known), found, "{text}");
+            assert_eq!(found, wanted, "{text}");
+        }
+        assert!(!stands_in("a@b", &[]));
+    }
 }

@@ -56,6 +56,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) attached: Attached,
     pub(crate) people: People,
     pub(crate) relays: Vec<Relay>,
+    /// Whether the client is in a network of ours.
+    client_is_own: bool,
     /// The relays as rules see them: those we trust, and the others.
     trusted: String,
     untrusted: String,
@@ -100,6 +102,7 @@ impl<'a> Facts<'a> {
             .count();
         let (trusted, untrusted) = relays.split_at(near);
         Self {
+            client_is_own: is_own(input.ip.to_canonical()),
             trusted: relays::rendered(trusted),
             untrusted: relays::rendered(untrusted),
             client_address: input.ip.to_canonical().to_string(),
@@ -212,7 +215,11 @@ impl<'a> Facts<'a> {
 
     /// Whether something was too large, too deep or too much.
     pub(crate) fn over_budget(&self) -> bool {
+        let cut = |defect: &mime::Defect| {
+            matches!(defect, mime::Defect::TooDeep | mime::Defect::TooManyParts)
+        };
         self.fields.truncated
+            || self.defects().iter().any(cut)
             || self.body.truncated
             || self.links.truncated
             || self.attached.truncated

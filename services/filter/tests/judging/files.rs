@@ -17,7 +17,7 @@ pub(crate) fn base64(octets: &[u8]) -> String {
         let bits = at(0) << 16 | at(1) << 8 | at(2);
         for place in 0..4 {
             let sextet = bits >> (18 - 6 * place) & 63;
-            coded.push(match place > three.len() as u32 {
+            coded.push(match place > three.len() {
                 true => '=',
                 false => char::from(ALPHABET[sextet as usize]),
             });
@@ -37,6 +37,14 @@ fn crc32(octets: &[u8]) -> u32 {
     !crc
 }
 
+fn word(length: usize) -> u32 {
+    length.try_into().unwrap()
+}
+
+fn half(length: usize) -> u16 {
+    length.try_into().unwrap()
+}
+
 /// A file in an archive, ready for it.
 struct Member<'a> {
     name: &'a str,
@@ -52,15 +60,15 @@ fn archive(members: &[Member<'_>]) -> Vec<u8> {
     let mut file = Vec::new();
     let mut directory = Vec::new();
     for member in members {
-        let offset = file.len() as u32;
+        let offset = word(file.len());
         let mut common = Vec::new();
-        for half in [20, member.flags, member.method, 0, 0x5c21] {
-            common.extend_from_slice(&half.to_le_bytes());
+        for number in [20, member.flags, member.method, 0, 0x5c21] {
+            common.extend_from_slice(&number.to_le_bytes());
         }
-        for word in [member.crc, member.packed.len() as u32, member.size] {
-            common.extend_from_slice(&word.to_le_bytes());
+        for number in [member.crc, word(member.packed.len()), member.size] {
+            common.extend_from_slice(&number.to_le_bytes());
         }
-        common.extend_from_slice(&(member.name.len() as u16).to_le_bytes());
+        common.extend_from_slice(&half(member.name.len()).to_le_bytes());
         common.extend_from_slice(&[0, 0]);
         file.extend_from_slice(b"PK\x03\x04");
         file.extend_from_slice(&common);
@@ -72,11 +80,11 @@ fn archive(members: &[Member<'_>]) -> Vec<u8> {
         directory.extend_from_slice(&offset.to_le_bytes());
         directory.extend_from_slice(member.name.as_bytes());
     }
-    let (start, length) = (file.len() as u32, directory.len() as u32);
+    let (start, length) = (word(file.len()), word(directory.len()));
     file.extend_from_slice(&directory);
     file.extend_from_slice(b"PK\x05\x06\0\0\0\0");
     for _ in 0..2 {
-        file.extend_from_slice(&(members.len() as u16).to_le_bytes());
+        file.extend_from_slice(&half(members.len()).to_le_bytes());
     }
     file.extend_from_slice(&length.to_le_bytes());
     file.extend_from_slice(&start.to_le_bytes());
@@ -94,7 +102,7 @@ pub(crate) fn zip(files: &[(&str, &[u8], u16)]) -> Vec<u8> {
             flags,
             method: 0,
             crc: crc32(packed),
-            size: packed.len() as u32,
+            size: word(packed.len()),
         })
         .collect();
     archive(&members)
@@ -110,7 +118,7 @@ struct Bits {
 impl Bits {
     fn put(&mut self, value: u32, count: u32) {
         for place in 0..count {
-            if self.used % 8 == 0 {
+            if self.used.is_multiple_of(8) {
                 self.octets.push(0);
             }
             let bit = (value >> place & 1) as u8;

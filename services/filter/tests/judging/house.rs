@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ambient::{Clock, FakeClock, SeededRandom, Timestamp};
-use filter::{Filter, Input, Judged, Options, Origin, Recipient, RulebookError, Trial, Tuning, Verdict};
+use filter::{
+    Filter, Input, Judged, Options, Origin, Recipient, RulebookError, Trial, Tuning, Verdict,
+};
 use learn::Learn;
 use mailauth::{AuthResults, Author, DmarcVerdict, IprevVerdict, Outcome};
 use policy::{NewRuleSet, Policy};
@@ -252,7 +254,9 @@ pub(crate) fn good() -> Input {
 pub(crate) fn fields(fields: &str) -> Input {
     let is_kept = |line: &&str| {
         let name = line.split(':').next().unwrap();
-        !fields.lines().any(|field| field.split(':').next() == Some(name))
+        !fields
+            .lines()
+            .any(|field| field.split(':').next() == Some(name))
     };
     let kept: Vec<&str> = HEADER.lines().filter(is_kept).collect();
     mail(&format!("{fields}{}\n\n{BODY}", kept.join("\n")))

@@ -45,7 +45,11 @@ async fn a_changed_map_changes_the_next_verdict() {
         text: Some("/hummus/".into()),
         ..MapChange::default()
     };
-    house.policy.change_map("test_words.map", change).await.unwrap();
+    house
+        .policy
+        .change_map("test_words.map", change)
+        .await
+        .unwrap();
     let (later, _) = house.filter.refresh().await.unwrap();
     assert!(later > revision);
     assert!(!has(&house.judge(&input).await, "TEST_WORDS"));
@@ -73,7 +77,11 @@ async fn a_map_that_decides_decides() {
             "{effect}: {:?}",
             verdict.action
         );
-        house.policy.remove_map(&format!("{effect}.map")).await.unwrap();
+        house
+            .policy
+            .remove_map(&format!("{effect}.map"))
+            .await
+            .unwrap();
     }
 }
 
@@ -97,7 +105,10 @@ async fn rules_may_ask_for_symbols_of_maps_and_of_code() {
     let status = house.filter.rules_status();
     assert_eq!(status.revision, revision);
     assert_eq!(status.layers.len(), 2);
-    assert!(status.layers.iter().all(|layer| layer.refused.is_empty()), "{status:?}");
+    assert!(
+        status.layers.iter().all(|layer| layer.refused.is_empty()),
+        "{status:?}"
+    );
 }
 
 #[tokio::test]

@@ -52,17 +52,28 @@ impl House {
 async fn one_message_counts_once_whatever_servers_add() {
     let house = House::new().await;
     let plain = text("spam", 1);
-    assert_eq!(house.teach(None, Opinion::Spam, &plain).await, Teaching::New);
+    assert_eq!(
+        house.teach(None, Opinion::Spam, &plain).await,
+        Teaching::New
+    );
     let traced = format!(
         "Return-Path: <u1@sender1.example>\nReceived: from a.example (a.example [192.0.2.1])\n\
          \tby mx.example.org with ESMTP id 1; Thu, 01 Jan 2026 00:00:00 +0000\n\
          Authentication-Results: mx.example.org; spf=pass\nX-Spam-Score: 9.00\n\
          X-Spam-Status: Yes, score=9.00\n\ttests=A,B\n{plain}"
     );
-    assert_eq!(house.teach(None, Opinion::Spam, &traced).await, Teaching::Already);
-    assert_eq!(house.teach(None, Opinion::Ham, &traced).await, Teaching::Changed);
+    assert_eq!(
+        house.teach(None, Opinion::Spam, &traced).await,
+        Teaching::Already
+    );
+    assert_eq!(
+        house.teach(None, Opinion::Ham, &traced).await,
+        Teaching::Changed
+    );
     assert_eq!(house.learned().await, (0, 1));
-    let unix = house.filter.teach(None, Opinion::Ham, plain.into_bytes().into());
+    let unix = house
+        .filter
+        .teach(None, Opinion::Ham, plain.into_bytes().into());
     assert_eq!(unix.await.unwrap(), Teaching::Already);
     let other = text("spam", 2);
     assert_eq!(house.teach(None, Opinion::Ham, &other).await, Teaching::New);
@@ -74,13 +85,19 @@ async fn words_are_known_after_enough_messages_of_both_classes() {
     let spam = mail(&text("spam", 9_999));
     let wanted = mail(&text("ham", 9_999));
     for number in 0..ENOUGH {
-        house.teach(None, Opinion::Spam, &text("spam", number)).await;
+        house
+            .teach(None, Opinion::Spam, &text("spam", number))
+            .await;
         if number + 1 < ENOUGH {
             house.teach(None, Opinion::Ham, &text("ham", number)).await;
         }
     }
     let early = house.judge(&spam).await;
-    assert!(!symbols(&early).iter().any(|symbol| symbol.starts_with("BAYES")));
+    assert!(
+        !symbols(&early)
+            .iter()
+            .any(|symbol| symbol.starts_with("BAYES"))
+    );
     house.teach(None, Opinion::Ham, &text("ham", ENOUGH)).await;
     let judged = house.judge(&spam).await;
     assert!(score_of(&judged, "BAYES_SPAM").unwrap() > 3.0, "{judged:?}");
@@ -104,18 +121,30 @@ async fn an_account_that_has_taught_enough_is_judged_by_its_own_words() {
     )
     .await;
     for number in 0..20 {
-        house.teach(None, Opinion::Spam, &text("spam", number)).await;
+        house
+            .teach(None, Opinion::Spam, &text("spam", number))
+            .await;
         house.teach(None, Opinion::Ham, &text("ham", number)).await;
         // Ann likes what everybody calls spam.
-        house.teach(Some(ANN), Opinion::Ham, &text("spam", number)).await;
-        house.teach(Some(ANN), Opinion::Spam, &text("ham", number)).await;
+        house
+            .teach(Some(ANN), Opinion::Ham, &text("spam", number))
+            .await;
+        house
+            .teach(Some(ANN), Opinion::Spam, &text("ham", number))
+            .await;
     }
     let input = with(mail(&text("spam", 9_999)), |input| {
         input.recipients = vec![recipient(ann(), ANN), recipient(bob(), BOB)];
     });
     let verdict = house.judge(&input).await;
-    assert!(verdict.score_for(&bob()) > verdict.score + 3.0, "{verdict:?}");
-    assert!(verdict.score_for(&ann()) < verdict.score - 1.0, "{verdict:?}");
+    assert!(
+        verdict.score_for(&bob()) > verdict.score + 3.0,
+        "{verdict:?}"
+    );
+    assert!(
+        verdict.score_for(&ann()) < verdict.score - 1.0,
+        "{verdict:?}"
+    );
     // What one recipient's words are is not for the others.
     let header = verdict.header();
     assert!(!header.contains("BAYES"), "{header}");
@@ -131,10 +160,15 @@ async fn reported_texts_are_known_again() {
         house.teach(None, Opinion::Spam, &report(name)).await;
     }
     let verdict = house.judge(&mail(&report("four"))).await;
-    assert!(score_of(&verdict, "FUZZY_DENIED").unwrap() > 10.0, "{verdict:?}");
+    assert!(
+        score_of(&verdict, "FUZZY_DENIED").unwrap() > 10.0,
+        "{verdict:?}"
+    );
     assert!(!has(&house.judge(&good()).await, "FUZZY_DENIED"));
     // What one user thinks is a hint.
-    let other = house.judge(&mail(&report("four").replace("wizards", "witches"))).await;
+    let other = house
+        .judge(&mail(&report("four").replace("wizards", "witches")))
+        .await;
     assert!(has(&other, "FUZZY_DENIED"), "{:?}", symbols(&other));
     // Whoever changes their mind takes it back.
     for name in ["one", "two", "three"] {
@@ -158,12 +192,21 @@ async fn clear_verdicts_teach_and_others_do_not() {
     })
     .await;
     let base = house.judge(&good()).await.score;
-    for (number, total, taught) in [(1, 11.9, false), (2, 12.0, true), (3, -4.4, false), (4, -4.5, true)] {
+    for (number, total, taught) in [
+        (1, 11.9, false),
+        (2, 12.0, true),
+        (3, -4.4, false),
+        (4, -4.5, true),
+    ] {
         let score = total - base;
         house.rule_set("always", &exactly(score)).await.unwrap();
         let before = house.learned().await;
         let judged = house.judged(&from_number(number)).await;
-        assert!((judged.verdict.score - total).abs() < 0.01, "{:?}", judged.verdict);
+        assert!(
+            (judged.verdict.score - total).abs() < 0.01,
+            "{:?}",
+            judged.verdict
+        );
         if taught {
             house
                 .settle(judged, || async { house.learned().await != before })
@@ -204,7 +247,9 @@ async fn what_the_classifier_itself_says_does_not_teach_it() {
     })
     .await;
     for number in 0..ENOUGH {
-        house.teach(None, Opinion::Spam, &text("spam", number)).await;
+        house
+            .teach(None, Opinion::Spam, &text("spam", number))
+            .await;
         house.teach(None, Opinion::Ham, &text("ham", number)).await;
     }
     let before = house.learned().await;
@@ -212,7 +257,11 @@ async fn what_the_classifier_itself_says_does_not_teach_it() {
     let judged = house.judged(&input).await;
     let words = score_of(&judged.verdict, "BAYES_SPAM").unwrap();
     let rest = judged.verdict.score - words;
-    assert!(judged.verdict.score >= 2.0 && rest < 2.0, "{:?}", judged.verdict);
+    assert!(
+        judged.verdict.score >= 2.0 && rest < 2.0,
+        "{:?}",
+        judged.verdict
+    );
     let weight = house.weight().await;
     house
         .settle(judged, || async { house.weight().await > weight })
@@ -286,19 +335,37 @@ async fn where_spam_came_from_is_remembered() {
     house.rule_set("always", &always(0.0)).await.unwrap();
     let genuine_input = with(good(), |input| input.auth = genuine());
     let verdict = house.judge(&genuine_input).await;
-    for symbol in ["IP_REPUTATION_SPAM", "DOMAIN_REPUTATION_SPAM", "SENDER_REPUTATION_SPAM"] {
-        assert!(score_of(&verdict, symbol).unwrap() > 1.0, "{symbol}: {verdict:?}");
+    for symbol in [
+        "IP_REPUTATION_SPAM",
+        "DOMAIN_REPUTATION_SPAM",
+        "SENDER_REPUTATION_SPAM",
+    ] {
+        assert!(
+            score_of(&verdict, symbol).unwrap() > 1.0,
+            "{symbol}: {verdict:?}"
+        );
     }
     // Known of itself, it is not judged by its neighbours; they are.
     assert!(!has(&verdict, "NETWORK_REPUTATION_SPAM"));
     let neighbour = with(good(), |input| input.ip = [198, 51, 100, 77].into());
-    assert!(has(&house.judge(&neighbour).await, "NETWORK_REPUTATION_SPAM"));
+    assert!(has(
+        &house.judge(&neighbour).await,
+        "NETWORK_REPUTATION_SPAM"
+    ));
     // Who is not known to be genuine neither has a reputation nor spoils one.
     let forged = house.judge(&good()).await;
-    assert!(!has(&forged, "DOMAIN_REPUTATION_SPAM"), "{:?}", symbols(&forged));
+    assert!(
+        !has(&forged, "DOMAIN_REPUTATION_SPAM"),
+        "{:?}",
+        symbols(&forged)
+    );
     let elsewhere = with(good(), |input| input.ip = [203, 0, 113, 1].into());
     let verdict = house.judge(&elsewhere).await;
-    assert!(!symbols(&verdict).iter().any(|symbol| symbol.contains("REPUTATION")));
+    assert!(
+        !symbols(&verdict)
+            .iter()
+            .any(|symbol| symbol.contains("REPUTATION"))
+    );
 }
 
 /// Ann writes to Anna.
@@ -331,7 +398,10 @@ async fn answers_and_friends_are_welcome_when_they_are_genuine() {
     assert_eq!(judged.verdict.action, Action::Accept);
     let known = || async {
         let people = &house.learn.correspondents;
-        people.is_correspondent(ANN, "anna@example.com").await.unwrap()
+        people
+            .is_correspondent(ANN, "anna@example.com")
+            .await
+            .unwrap()
     };
     house.settle(judged, known).await;
     let verdict = house.judge(&with_auth(&answer)).await;

@@ -39,7 +39,11 @@ fn of_texts() -> Vec<Count> {
         Count(Number::MixedScriptWords, mixed_scripts(), 1.0),
         Count(Number::MixedScriptWords, good(), 0.0),
         Count(Number::PhoneNumbers, says("call +49 30 1234567 now\n"), 1.0),
-        Count(Number::PhoneNumbers, says("in 2026 there are 365 days\n"), 0.0),
+        Count(
+            Number::PhoneNumbers,
+            says("in 2026 there are 365 days\n"),
+            0.0,
+        ),
         Count(
             Number::MoneyAmounts,
             says("you won $1,000.00 and 500 EUR\n"),
@@ -75,12 +79,20 @@ fn of_headers() -> Vec<Count> {
             23.0,
         ),
         Count(Number::Size, mail("From: a@example.com\n\nx\n"), 26.0),
-        Count(Number::SubjectLength, subject("=?utf-8?q?=C3=A9t=C3=A9?="), 3.0),
+        Count(
+            Number::SubjectLength,
+            subject("=?utf-8?q?=C3=A9t=C3=A9?="),
+            3.0,
+        ),
         Count(Number::SubjectLetters, subject("R2-D2!"), 2.0),
         Count(Number::SubjectCapitals, subject("ABcd 12"), 50.0),
         Count(Number::SubjectCapitals, subject("12"), 0.0),
         Count(Number::SubjectMarks, subject("What? Now!!"), 3.0),
-        Count(Number::SubjectCurrency, subject("$5 and =?utf-8?q?=E2=82=AC7?="), 2.0),
+        Count(
+            Number::SubjectCurrency,
+            subject("$5 and =?utf-8?q?=E2=82=AC7?="),
+            2.0,
+        ),
         Count(Number::Received, fields("Received: a\nReceived: b\n"), 2.0),
         Count(Number::Received, good(), 0.0),
         Count(Number::DateSkewHours, good(), 0.0),
@@ -95,7 +107,11 @@ fn of_headers() -> Vec<Count> {
             -2.0,
         ),
         Count(Number::DateSkewHours, fields("Date: someday\n"), 0.0),
-        Count(Number::Addressees, fields("Cc: a@example.org, b@example.org\n"), 3.0),
+        Count(
+            Number::Addressees,
+            fields("Cc: a@example.org, b@example.org\n"),
+            3.0,
+        ),
         Count(Number::Recipients, good(), 1.0),
         Count(
             Number::Recipients,
@@ -103,7 +119,11 @@ fn of_headers() -> Vec<Count> {
             0.0,
         ),
         Count(Number::FromIllegal, from(b"abc\xe9\x01<a@e>"), 20.0),
-        Count(Number::FromIllegal, from("\u{e9}t\u{e9} <a@e.c>".as_bytes()), 0.0),
+        Count(
+            Number::FromIllegal,
+            from("\u{e9}t\u{e9} <a@e.c>".as_bytes()),
+            0.0,
+        ),
         Count(
             Number::HeaderIllegal,
             crate::house::octets(b"X: \xe9\xe9\xe9\r\n\r\n".to_vec()),
@@ -136,15 +156,27 @@ fn of_pages() -> Vec<Count> {
         Count(Number::Links, page(links), 3.0),
         Count(Number::Urls, page(links), 2.0),
         Count(Number::UrlDomains, page(links), 2.0),
-        Count(Number::Urls, says("https://example.net/a www.example.net\n"), 2.0),
-        Count(Number::UrlDomains, says("https://example.net/a www.example.net\n"), 1.0),
+        Count(
+            Number::Urls,
+            says("https://example.net/a www.example.net\n"),
+            2.0,
+        ),
+        Count(
+            Number::UrlDomains,
+            says("https://example.net/a www.example.net\n"),
+            1.0,
+        ),
         Count(Number::Urls, good(), 0.0),
         Count(Number::Images, page(images), 2.0),
         Count(Number::RemoteImages, page(images), 1.0),
         // 17 octets with the line end, 4 visible characters.
         Count(Number::HtmlPerText, page("<p>a b c d</p>"), 4.0),
         Count(Number::HtmlPerText, good(), 0.0),
-        Count(Number::HtmlText, page("<p>ab</p><!-- no --><script>no</script>"), 2.0),
+        Count(
+            Number::HtmlText,
+            page("<p>ab</p><!-- no --><script>no</script>"),
+            2.0,
+        ),
         Count(Number::AlternativeDifference, alternative.clone(), 50.0),
         Count(Number::AlternativeDifference, good(), 0.0),
         Count(

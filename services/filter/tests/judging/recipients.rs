@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use filter::{Action, Input, Scope, Thresholds, Tuning};
 use mailauth::{Author, Outcome};
-use policy::{NewEntry, NewNetwork, Owner, Part, Purpose, Role, Settings, SpamPlace, Verdict as Says};
+use policy::{
+    NewEntry, NewNetwork, Owner, Part, Purpose, Role, Settings, SpamPlace, Verdict as Says,
+};
 
 use crate::house::{
     ANN, BOB, House, address, ann, bob, genuine, good, has, recipient, score_of, with,
@@ -50,7 +52,9 @@ fn thresholds(thresholds: policy::Thresholds) -> Settings {
 #[tokio::test]
 async fn a_denied_sender_is_refused_for_one_and_accepted_for_the_other() {
     let house = House::new().await;
-    house.says(Owner::Account(ANN), Says::Deny, "anna@example.com").await;
+    house
+        .says(Owner::Account(ANN), Says::Deny, "anna@example.com")
+        .await;
     let alone = house.judge(&good()).await;
     assert!(matches!(alone.action, Action::Reject { .. }), "{alone:?}");
     assert_eq!(score_of(&alone, "DENIED_SENDER"), Some(999.0));
@@ -68,25 +72,34 @@ async fn a_denied_sender_is_refused_for_one_and_accepted_for_the_other() {
 #[tokio::test]
 async fn a_welcome_sender_is_spam_for_the_others_only() {
     let house = House::new().await;
-    house.says(Owner::Account(ANN), Says::Allow, "*@example.com").await;
+    house
+        .says(Owner::Account(ANN), Says::Allow, "*@example.com")
+        .await;
     house.rule_set("always", &always(7.0)).await.unwrap();
     let spam = house.judge(&for_both(good())).await;
     assert_eq!(spam.action, Action::Accept);
     assert_eq!(spam.action_for(&ann()), Action::Accept);
     assert_eq!(spam.action_for(&bob()), Action::Junk);
-    let only_bob = with(good(), |input| input.recipients = vec![recipient(bob(), BOB)]);
+    let only_bob = with(good(), |input| {
+        input.recipients = vec![recipient(bob(), BOB)]
+    });
     assert_eq!(house.judge(&only_bob).await.action, Action::Junk);
     house.rule_set("always", &always(20.0)).await.unwrap();
     let refused = house.judge(&for_both(good())).await;
     assert_eq!(refused.action, Action::Accept);
     assert_eq!(refused.action_for(&bob()), Action::Junk);
-    assert!(matches!(house.judge(&only_bob).await.action, Action::Reject { .. }));
+    assert!(matches!(
+        house.judge(&only_bob).await.action,
+        Action::Reject { .. }
+    ));
 }
 
 #[tokio::test]
 async fn a_welcome_does_not_outweigh_the_policy_of_the_authors_domain() {
     let house = House::new().await;
-    house.says(Owner::Account(ANN), Says::Allow, "anna@example.com").await;
+    house
+        .says(Owner::Account(ANN), Says::Allow, "anna@example.com")
+        .await;
     let spoofed = with(good(), |input| {
         let mut auth = mailauth::AuthResults::clone(&genuine());
         auth.dmarc.result = Outcome::Fail;
@@ -108,8 +121,16 @@ async fn a_welcome_does_not_outweigh_the_policy_of_the_authors_domain() {
 async fn the_narrowest_list_counts() {
     let house = House::new().await;
     house.says(Owner::Global, Says::Deny, "*@example.com").await;
-    house.says(Owner::Domain(crate::house::DOMAIN), Says::Allow, "*@example.com").await;
-    house.says(Owner::Account(BOB), Says::Deny, "*@example.com").await;
+    house
+        .says(
+            Owner::Domain(crate::house::DOMAIN),
+            Says::Allow,
+            "*@example.com",
+        )
+        .await;
+    house
+        .says(Owner::Account(BOB), Says::Deny, "*@example.com")
+        .await;
     let verdict = house.judge(&for_both(good())).await;
     let found: Vec<(&str, &Scope)> = verdict
         .signals
@@ -135,18 +156,39 @@ async fn thresholds_are_those_of_the_recipient() {
     let (below, above) = (Some(base - 1.0), Some(base + 1.0));
     let none = policy::Thresholds::default();
     for (set, expected) in [
-        (policy::Thresholds { junk: above, ..none }, Action::Accept),
-        (policy::Thresholds { junk: below, ..none }, Action::Junk),
         (
-            policy::Thresholds { rewrite: below, ..none },
+            policy::Thresholds {
+                junk: above,
+                ..none
+            },
+            Action::Accept,
+        ),
+        (
+            policy::Thresholds {
+                junk: below,
+                ..none
+            },
+            Action::Junk,
+        ),
+        (
+            policy::Thresholds {
+                rewrite: below,
+                ..none
+            },
             Action::RewriteSubject,
         ),
         (
-            policy::Thresholds { quarantine: below, ..none },
+            policy::Thresholds {
+                quarantine: below,
+                ..none
+            },
             Action::Quarantine,
         ),
         (
-            policy::Thresholds { discard: below, ..none },
+            policy::Thresholds {
+                discard: below,
+                ..none
+            },
             Action::Discard,
         ),
     ] {
@@ -155,17 +197,26 @@ async fn thresholds_are_those_of_the_recipient() {
         assert_eq!(verdict.shares[0].action, expected, "{set:?}");
         assert_eq!(verdict.shares[1].action, Action::Junk);
         let severity = |action: &Action| matches!(action, Action::Accept);
-        assert_eq!(verdict.action, match severity(&expected) {
-            true => Action::Accept,
-            false => Action::Junk,
-        });
+        assert_eq!(
+            verdict.action,
+            match severity(&expected) {
+                true => Action::Accept,
+                false => Action::Junk,
+            }
+        );
     }
-    let set = policy::Thresholds { reject: below, ..none };
+    let set = policy::Thresholds {
+        reject: below,
+        ..none
+    };
     house.wants(Owner::Account(ANN), thresholds(set)).await;
     let alone = house.judge(&good()).await;
     assert!(matches!(alone.action, Action::Reject { .. }));
     let both = house.judge(&for_both(good())).await;
-    assert_eq!((both.action.clone(), both.action_for(&ann())), (Action::Junk, Action::Junk));
+    assert_eq!(
+        (both.action.clone(), both.action_for(&ann())),
+        (Action::Junk, Action::Junk)
+    );
 }
 
 #[tokio::test]
@@ -184,14 +235,21 @@ async fn spam_of_one_recipient_waits_in_quarantine() {
     let verdict = house.judge(&for_both(good())).await;
     assert_eq!(verdict.action_for(&ann()), Action::Quarantine);
     assert_eq!(verdict.action_for(&bob()), Action::Junk);
+    assert_eq!(verdict.action, Action::Junk);
     assert!(verdict.is_spam());
+    let alone = house.judge(&good()).await;
+    assert_eq!(alone.action, Action::Quarantine);
 }
 
 #[tokio::test]
 async fn mail_for_a_trap_is_learned_and_thrown_away() {
     let house = House::new().await;
     let trap = address("trap@example.org");
-    house.policy.set_role(&trap, Role::SpamTrap, "").await.unwrap();
+    house
+        .policy
+        .set_role(&trap, Role::SpamTrap, "")
+        .await
+        .unwrap();
     let input = with(good(), |input| {
         input.recipients = vec![
             recipient(ann(), ANN),
@@ -209,6 +267,14 @@ async fn mail_for_a_trap_is_learned_and_thrown_away() {
         (stats.learned_spam, stats.learned_ham) == (1, 0)
     };
     house.settle(judged, learned).await;
+    // Nobody is refused who writes to a trap, nor told to come again.
+    for score in [-30.0, 30.0] {
+        house.rule_set("always", &always(score)).await.unwrap();
+        let alone = with(good(), |input| {
+            input.recipients = vec![filter::Recipient::new(address("trap@example.org"))];
+        });
+        assert_eq!(house.judge(&alone).await.action, Action::Discard, "{score}");
+    }
 }
 
 fn greylisting() -> Tuning {
@@ -260,15 +326,42 @@ async fn near_clients_and_forwarding_hosts_are_not_held_back() {
             comment: String::new(),
         };
         house.policy.add_network(new).await.unwrap();
-        assert_eq!(house.judge(&input).await.action, Action::Accept, "{purpose}");
+        assert_eq!(
+            house.judge(&input).await.action,
+            Action::Accept,
+            "{purpose}"
+        );
     }
+}
+
+#[tokio::test]
+async fn clients_of_own_networks_count_as_signed_in_for_rules() {
+    let house = House::new().await;
+    let rule = "[[rule]]\nsymbol = \"SIGNED_IN\"\nscore = 0.0\ndescription = \"d\"\n\
+                when = { flag = \"authenticated\" }\n";
+    house.rule_set("signed_in", rule).await.unwrap();
+    assert!(!has(&house.judge(&good()).await, "SIGNED_IN"));
+    let new = NewNetwork {
+        network: "198.51.100.0/24".parse().unwrap(),
+        purpose: Purpose::Own,
+        account: None,
+        comment: String::new(),
+    };
+    house.policy.add_network(new).await.unwrap();
+    let own = with(good(), |input| {
+        input.ip = "::ffff:198.51.100.1".parse().unwrap()
+    });
+    assert!(has(&house.judge(&own).await, "SIGNED_IN"));
 }
 
 #[tokio::test]
 async fn mail_of_an_unfiltered_forwarding_host_is_accepted_whatever_it_is() {
     let house = House::new().await;
     house.rule_set("always", &always(30.0)).await.unwrap();
-    assert!(matches!(house.judge(&good()).await.action, Action::Reject { .. }));
+    assert!(matches!(
+        house.judge(&good()).await.action,
+        Action::Reject { .. }
+    ));
     let new = NewNetwork {
         network: "198.51.100.0/24".parse().unwrap(),
         purpose: Purpose::ForwardingUnfiltered,

@@ -25,7 +25,12 @@ async fn a_record_is_found_by_its_name_and_by_the_messages() {
     assert_eq!(record.recipients.len(), 2);
     assert_eq!(record.signals.len(), verdict.signals.len());
     house.keep(&record).await;
-    for name in ["abc123", "1@example.com", "<1@example.com>", " <1@example.com> "] {
+    for name in [
+        "abc123",
+        "1@example.com",
+        "<1@example.com>",
+        " <1@example.com> ",
+    ] {
         let found = record::find(&house.db, name).await.unwrap();
         assert_eq!(found, std::slice::from_ref(&record), "{name:?}");
     }
@@ -75,10 +80,19 @@ async fn old_records_go_and_the_latest_come_first() {
     let latest = record::latest(&house.db, 3).await.unwrap();
     let names: Vec<&str> = latest.iter().map(|record| record.id.as_str()).collect();
     assert_eq!(names, ["r0", "r1", "r2"]);
-    assert_eq!(record::find(&house.db, "1@example.com").await.unwrap().len(), 10);
+    assert_eq!(
+        record::find(&house.db, "1@example.com")
+            .await
+            .unwrap()
+            .len(),
+        10
+    );
     let deleted = record::purge(&house.db, Timestamp(NOW - 9)).await.unwrap();
     assert_eq!(deleted, 1_190);
     let left = record::latest(&house.db, 5_000).await.unwrap();
     assert_eq!(left.len(), 10);
-    assert_eq!(record::purge(&house.db, Timestamp(NOW - 9)).await.unwrap(), 0);
+    assert_eq!(
+        record::purge(&house.db, Timestamp(NOW - 9)).await.unwrap(),
+        0
+    );
 }

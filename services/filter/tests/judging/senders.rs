@@ -75,7 +75,12 @@ async fn the_policy_of_the_authors_domain_is_done() {
         text: "Message refused by the DMARC policy of example.com".into(),
     };
     for (result, policy, expected, symbol) in [
-        (Outcome::Fail, Policy::Reject, refused, "DMARC_POLICY_REJECT"),
+        (
+            Outcome::Fail,
+            Policy::Reject,
+            refused,
+            "DMARC_POLICY_REJECT",
+        ),
         (
             Outcome::Fail,
             Policy::Quarantine,

@@ -9,11 +9,11 @@ mod line;
 mod rules_of;
 mod table;
 
+pub(crate) use line::compile_check_since;
 pub use line::{
     Entry, LONGEST_LINE, LONGEST_MAP, Line, LineError, MOST_LINE_ERRORS, MOST_LINES, MOST_PATTERNS,
     compile_check,
 };
-pub(crate) use line::compile_check_since;
 pub use rules_of::{CHAT, COMPOSITE, rule_set};
 #[cfg(test)]
 pub(crate) use table::STATEMENTS;
