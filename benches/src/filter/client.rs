@@ -35,6 +35,7 @@ pub(super) fn check(message: &Message) -> Request {
     let input = Input::stored(message.raw.clone());
     let name = input.auth.iprev.name.as_ref();
     let fields = [
+        ("Queue-Id", message.name.clone()),
         ("IP", input.ip.to_string()),
         ("Helo", input.helo.clone()),
         (

@@ -254,6 +254,9 @@ fn unpacked(stored: &[u8]) -> Option<Record> {
 pub async fn find(db: &Db, name: &str) -> Result<Vec<Record>, store::Error> {
     let name = name.trim().trim_start_matches('<').trim_end_matches('>');
     let name = short(name);
+    if name.is_empty() {
+        return Ok(Vec::new());
+    }
     db.read(move |rx| -> Result<Vec<Record>, store::Error> {
         let read = |row: &store::Row<'_>| row.bytes(0).map(unpacked);
         let mut found = rx.query_all(BY_ID, &[(&name).into()], read)?;
@@ -316,11 +319,9 @@ mod tests {
                 let places = (1..=20).take_while(|n| sql.contains(&format!("?{n}")));
                 let params = vec![Value::Null; places.count()];
                 let steps = rx.query_all(explain, &params, |row| row.text(3).map(str::to_owned))?;
-                // The records of one Message-ID are few: they may be sorted.
-                let may_sort = *sql == BY_MESSAGE_ID;
                 let bad = |step: &&String| {
                     let walks = step.starts_with("SCAN") && !step.contains("USING INDEX");
-                    walks || (step.contains("TEMP B-TREE") && !may_sort)
+                    walks || step.contains("TEMP B-TREE")
                 };
                 assert_eq!(steps.iter().find(bad), None, "{sql}");
             }

@@ -133,12 +133,15 @@ impl Compiler {
 /// A unit, or why there is none.
 type Compilation = Result<Vec<u8>, Reason>;
 
+/// A pattern, its unit's digest, and the unit if a database before has it.
+type Wanted<'a> = (&'a Entry, Digest, Option<&'a [u8]>);
+
 /// A compilation under way.
 struct Work<'a> {
     compiler: &'a Compiler,
     set: &'a PatternSet,
-    /// By scope and id: each pattern, its unit's digest, and the unit if a database before has it.
-    patterns: Vec<Vec<(&'a Entry, Digest, Option<&'a [u8]>)>>,
+    /// By scope and id.
+    patterns: Vec<Vec<Wanted<'a>>>,
     reused: usize,
     /// Patterns whose unit the previous database lacks, each digest once.
     missing: Vec<(Text, &'a Pattern)>,

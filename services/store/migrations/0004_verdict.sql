@@ -8,7 +8,7 @@ CREATE TABLE verdict (
   score       {int}  NOT NULL,                         -- in thousandths
   record      {bytes} NOT NULL                         -- JSON in a zstd frame: everything that was noticed
 );
-CREATE INDEX verdict_message_id ON verdict(message_id);
+CREATE INDEX verdict_message_id ON verdict(message_id, created_at);
 CREATE INDEX verdict_created ON verdict(created_at);
 
 CREATE TABLE quarantine (                              -- one row for each recipient's copy
