@@ -416,6 +416,7 @@ async fn names_of_clients_cannot_write_header_fields() {
         "\u{fc}.test",
         "=?utf-8?q?x?=",
     ];
+    let sent = message("bob@example.test", "alice@demo.test", "names");
     for name in names {
         let mut smtp = Smtp {
             client: Client::connect(server.address("mx")).await.unwrap(),
@@ -423,14 +424,12 @@ async fn names_of_clients_cannot_write_header_fields() {
         smtp.reply().await.unwrap();
         let reply = smtp.command(&format!("EHLO {name}")).await.unwrap();
         assert_eq!(reply.0, 250, "{name}");
-        let sent = message("bob@example.test", "alice@demo.test", "names");
         let reply = smtp
             .deliver("bob@example.test", &["alice@demo.test"], &sent)
             .await
             .unwrap();
         assert_eq!(reply.0, 250, "{name}: {reply:?}");
     }
-    let sent = message("bob@example.test", "alice@demo.test", "names");
     let stored = server.messages("alice", "INBOX").await;
     assert_eq!(stored.len(), names.len());
     for stored in stored {

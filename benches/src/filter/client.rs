@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use filter::Input;
+use smtp::ReversePath;
 
 use super::corpus::{Class, Message};
 use crate::error::{Error, Result};
@@ -30,6 +31,12 @@ pub(super) enum Protocol {
     Spamc,
 }
 
+/// The envelope sender as Rspamd's protocol has it: without angle brackets.
+fn sender(from: &ReversePath) -> String {
+    from.as_address()
+        .map_or_else(String::new, ToString::to_string)
+}
+
 /// A message to be judged as it came: client, HELO name and sender are those of its own header.
 pub(super) fn check(message: &Message) -> Request {
     let input = Input::stored(message.raw.clone());
@@ -42,7 +49,7 @@ pub(super) fn check(message: &Message) -> Request {
             "Hostname",
             name.map_or_else(String::new, ToString::to_string),
         ),
-        ("From", input.from.to_string()),
+        ("From", sender(&input.from)),
         ("Rcpt", "reader@bench.test".to_owned()),
     ];
     http("checkv2", &fields, &input.raw)

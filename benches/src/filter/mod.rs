@@ -86,11 +86,15 @@ fn compare(options: &Options, stage: &Stage, binary: &Path, messages: &[Message]
     } else {
         Plan::FULL
     };
-    let report = Contest::new(stage, binary, messages, plan)?.run()?;
+    let mut contest = Contest::new(stage, binary, messages, plan)?;
+    let result = contest.run();
+    // What was measured before something failed is right all the same.
+    let report = contest.report();
     report.table("peer")?;
     let mut lines = Vec::new();
     report.write_json(&mut lines)?;
-    keep(options, &lines)
+    keep(options, &lines)?;
+    result
 }
 
 fn keep(options: &Options, text: &[u8]) -> Result<()> {

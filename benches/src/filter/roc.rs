@@ -69,7 +69,7 @@ impl Scores {
         by_share.into_iter().chain(by_score).collect()
     }
 
-    /// The least score of a message, to the hundredth and above every ham but `most` of them.
+    /// The least score, in thousandths as scores are, above every ham but `most` of them.
     fn threshold(&self, most: f64) -> f64 {
         let mut ham = self.ham.clone();
         ham.sort_by(|left, right| right.total_cmp(left));
@@ -79,7 +79,7 @@ impl Scores {
             .last()
             .unwrap_or_default();
         let least = ham.get(allowed).copied().unwrap_or(f64::NEG_INFINITY);
-        (least * 100.0).floor() / 100.0 + 0.01
+        (least * 1_000.0).round() / 1_000.0 + 0.001
     }
 
     fn point(&self, at: String, threshold: f64) -> Point {

@@ -97,8 +97,13 @@ impl<'a> Contest<'a> {
         })
     }
 
+    /// What has been measured so far.
+    pub(super) fn report(&self) -> &Report {
+        &self.report
+    }
+
     /// Measures everything.
-    pub(super) fn run(mut self) -> Result<Report> {
+    pub(super) fn run(&mut self) -> Result<()> {
         self.starts()?;
         // The last one started is the first to be stopped.
         let ours = self.muskox.start()?;
@@ -134,8 +139,7 @@ impl<'a> Contest<'a> {
             edits,
             restart,
             &mut self.report,
-        )?;
-        Ok(self.report)
+        )
     }
 
     /// From the start of the process to the first verdict.
