@@ -267,7 +267,7 @@ impl Session {
         };
         if !judged.is_quiet {
             tracing::info!(
-                session = %self.id, message = id, score = verdict.score, from = %input.from,
+                session = %self.id, message = id, score = %points(verdict.score), from = %input.from,
                 action = verdict.action.name(), reply = reply.code(), "message not accepted"
             );
             let record = Record::new(id, self.server.clock.now(), input, verdict).packed();
@@ -375,7 +375,8 @@ impl Session {
                 self.count(if junk { Fate::Junk } else { Fate::Accepted });
                 tracing::info!(
                     session = %self.id, message = id, from = %transaction.from, size,
-                    recipients = count, junk, score = verdict.map(|verdict| verdict.score),
+                    recipients = count, junk,
+                    score = verdict.map(|verdict| points(verdict.score)),
                     "message accepted"
                 );
                 if let Some((_, judged)) = judged {
@@ -420,6 +421,11 @@ impl Session {
         };
         self.server.metrics.messages.get_or_create(&label).inc();
     }
+}
+
+/// A score as people write it.
+fn points(score: f32) -> String {
+    format!("{score:.2}")
 }
 
 /// The recipients as the filter knows them: the local ones, whose wishes count.
