@@ -118,9 +118,20 @@ mod tests {
             hits,
             [(0, 2), (1, 3), (2, 3), (5, 3), (10, 3), (400, 4), (0, 1)]
         );
-        assert!((points[0].threshold - 10.0).abs() < 1e-9);
+        assert!((points[0].threshold - 9.991).abs() < 1e-9);
         assert!((points[0].caught() - 0.5).abs() < 1e-9);
         assert!((points[1].lost() - 0.001).abs() < 1e-9);
+    }
+
+    #[test]
+    fn thousandths_are_told_apart() {
+        let mut scores = Scores::default();
+        for score in [8.385, 8.386, 1.0] {
+            scores.add(Class::Ham, score);
+        }
+        scores.add(Class::Spam, 8.387);
+        let first = &scores.points()[0];
+        assert_eq!((first.ham_hit, first.spam_hit), (0, 1));
     }
 
     #[test]
