@@ -17,7 +17,7 @@ mod json;
 mod judge;
 pub mod milter;
 mod network;
-mod request;
+pub mod request;
 
 pub use judge::{
     Action, CheckError, CheckReply, CheckRequest, Edits, Field, Judge, LearnClass, LearnReply,

@@ -12,23 +12,29 @@ const RECIPIENTS_MAX: usize = 1_000;
 
 /// Why a request cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum BadRequest {
+pub enum BadRequest {
+    /// Nothing to check.
     #[error("the message is empty")]
     Empty,
+    /// Only a path, or a name in shared memory.
     #[error("messages by file name or shared memory are not supported; send the message")]
     ByName,
+    /// Other than zstd, or with a dictionary.
     #[error("this compression is not supported; zstd without a dictionary is")]
     Compression,
+    /// Not what the compression writes.
     #[error("the message does not decompress")]
     Broken,
+    /// More octets than the limit.
     #[error("the message is too large")]
     TooLarge,
+    /// The client fell silent.
     #[error("the message did not come in time")]
     Slow,
 }
 
 /// The fields of Rspamd's protocol, about the message `message`.
-pub(crate) fn check(headers: &HeaderMap, message: Bytes) -> CheckRequest {
+pub fn check(headers: &HeaderMap, message: Bytes) -> CheckRequest {
     let recipients = headers.get_all("rcpt").iter().flat_map(|value| {
         // Several may stand in one field.
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
@@ -76,13 +82,19 @@ fn bare(path: &str) -> &str {
 
 /// How the body of a request is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Encoding {
+pub enum Encoding {
+    /// The message as it is.
     Plain,
+    /// One or more zstd frames.
     Zstd,
 }
 
 /// What the fields say about the body.
-pub(crate) fn encoding(headers: &HeaderMap) -> Result<Encoding, BadRequest> {
+///
+/// # Errors
+///
+/// When the body is not the message, or is compressed with something else.
+pub fn encoding(headers: &HeaderMap) -> Result<Encoding, BadRequest> {
     if headers.contains_key("shm") || headers.contains_key("file") || headers.contains_key("path") {
         return Err(BadRequest::ByName);
     }
@@ -99,7 +111,11 @@ pub(crate) fn encoding(headers: &HeaderMap) -> Result<Encoding, BadRequest> {
 }
 
 /// The message itself, at most `limit` octets of it. Blocks.
-pub(crate) fn decompress(body: &[u8], limit: usize) -> Result<Bytes, BadRequest> {
+///
+/// # Errors
+///
+/// When `body` is not zstd, or holds more than `limit` octets.
+pub fn decompress(body: &[u8], limit: usize) -> Result<Bytes, BadRequest> {
     let decoder = zstd::stream::read::Decoder::new(body).map_err(|_| BadRequest::Broken)?;
     let mut message = Vec::new();
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
