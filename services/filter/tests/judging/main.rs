@@ -8,6 +8,7 @@
 )]
 
 mod files;
+mod flags;
 mod hostile;
 mod house;
 mod in_force;
@@ -16,5 +17,5 @@ mod numbers;
 mod properties;
 mod recipients;
 mod records;
+mod scopes;
 mod senders;
-mod vocabulary;
