@@ -8,12 +8,11 @@
 //! | `/stat` | counts; needs the password |
 //! | `/ping` | `pong` |
 //!
-//! The password comes in the field `Password`; clients in the networks of
-//! [`Options::secure`] need none. Start at [`serve`].
+//! The password comes in the field `Password`. Start at [`serve`].
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -21,12 +20,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::connect_info::Connected;
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use axum::serve::IncomingStream;
 use bytes::Bytes;
 use sasl::Secret;
 use serde_json::{Value, json};
@@ -38,7 +35,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::json;
 use crate::judge::{CheckError, CheckReply, Judge, LearnClass, LearnReply, LearnRequest};
-use crate::network::Network;
 use crate::request::{self, BadRequest, Encoding};
 
 /// Pause after a failed accept, so that a lasting failure does not spin.
@@ -55,10 +51,8 @@ pub struct Options {
     pub check_timeout: Duration,
     /// Connections at once; more wait.
     pub connections: usize,
-    /// What `/learn…` and `/stat` want to hear. Without one only [`Options::secure`] may ask.
+    /// What `/learn…` and `/stat` want to hear. Without one nobody may ask.
     pub password: Option<Secret>,
-    /// Who needs no password.
-    pub secure: Vec<Network>,
 }
 
 impl Default for Options {
@@ -69,7 +63,6 @@ impl Default for Options {
             check_timeout: Duration::from_secs(30),
             connections: 200,
             password: None,
-            secure: Vec::new(),
         }
     }
 }
@@ -110,12 +103,9 @@ pub async fn serve(
         .route("/ping", any(|| async { "pong\r\n" }))
         .fallback(|| async { failure(StatusCode::NOT_FOUND, "no such command") })
         .with_state(shared);
-    axum::serve(
-        listener,
-        router.into_make_service_with_connect_info::<Client>(),
-    )
-    .with_graceful_shutdown(async move { shutdown.cancelled().await })
-    .await
+    axum::serve(listener, router)
+        .with_graceful_shutdown(async move { shutdown.cancelled().await })
+        .await
 }
 
 async fn check(State(shared): State<Shared>, headers: HeaderMap, body: Body) -> Response {
@@ -132,34 +122,16 @@ async fn check_legacy(State(shared): State<Shared>, headers: HeaderMap, body: Bo
     }
 }
 
-async fn learn_spam(
-    State(shared): State<Shared>,
-    ConnectInfo(client): ConnectInfo<Client>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    shared
-        .learned(client, &headers, body, LearnClass::Spam)
-        .await
+async fn learn_spam(State(shared): State<Shared>, headers: HeaderMap, body: Body) -> Response {
+    shared.learned(&headers, body, LearnClass::Spam).await
 }
 
-async fn learn_ham(
-    State(shared): State<Shared>,
-    ConnectInfo(client): ConnectInfo<Client>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    shared
-        .learned(client, &headers, body, LearnClass::Ham)
-        .await
+async fn learn_ham(State(shared): State<Shared>, headers: HeaderMap, body: Body) -> Response {
+    shared.learned(&headers, body, LearnClass::Ham).await
 }
 
-async fn statistics(
-    State(shared): State<Shared>,
-    ConnectInfo(client): ConnectInfo<Client>,
-    headers: HeaderMap,
-) -> Response {
-    if !shared.may(client, &headers) {
+async fn statistics(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+    if !shared.may(&headers) {
         return unauthorized();
     }
     let statistics = shared.judge.statistics().await;
@@ -198,14 +170,8 @@ impl Shared {
             .map_err(Refusal::Check)
     }
 
-    async fn learned(
-        &self,
-        client: Client,
-        headers: &HeaderMap,
-        body: Body,
-        class: LearnClass,
-    ) -> Response {
-        if !self.may(client, headers) {
+    async fn learned(&self, headers: &HeaderMap, body: Body, class: LearnClass) -> Response {
+        if !self.may(headers) {
             return unauthorized();
         }
         let message = match self.message(headers, body).await {
@@ -233,16 +199,7 @@ impl Shared {
     }
 
     /// Whether the client may do more than have messages checked.
-    fn may(&self, client: Client, headers: &HeaderMap) -> bool {
-        let address = client.address();
-        if self
-            .options
-            .secure
-            .iter()
-            .any(|network| network.contains(address))
-        {
-            return true;
-        }
+    fn may(&self, headers: &HeaderMap) -> bool {
         let given = headers
             .get("password")
             .map(|value| Secret::new(String::from_utf8_lossy(value.as_bytes()).into_owned()));
@@ -304,22 +261,6 @@ fn failure(status: StatusCode, error: &str) -> Response {
 fn answer(status: StatusCode, value: &Value) -> Response {
     let kind = [(header::CONTENT_TYPE, "application/json")];
     (status, kind, value.to_string()).into_response()
-}
-
-/// Who is connected.
-#[derive(Debug, Clone, Copy)]
-struct Client(SocketAddr);
-
-impl Client {
-    fn address(self) -> IpAddr {
-        self.0.ip()
-    }
-}
-
-impl Connected<IncomingStream<'_, Limited>> for Client {
-    fn connect_info(stream: IncomingStream<'_, Limited>) -> Self {
-        Self(*stream.remote_addr())
-    }
 }
 
 /// A listener that takes so many connections at once.

@@ -16,11 +16,9 @@ pub mod http;
 mod json;
 mod judge;
 pub mod milter;
-mod network;
 pub mod request;
 
 pub use judge::{
     Action, CheckError, CheckReply, CheckRequest, Edits, Field, Judge, LearnClass, LearnReply,
     LearnRequest, Statistics, Symbol,
 };
-pub use network::{Network, NetworkError};

@@ -150,16 +150,21 @@ async fn learning_and_counts_need_the_password() {
 }
 
 #[tokio::test]
-async fn a_secure_network_needs_none() {
-    let server = Server::start(Options {
-        secure: vec!["127.0.0.0/8".parse().unwrap()],
-        ..Options::default()
-    })
-    .await;
-    assert_eq!(server.ask("/learnham", "", b"x").await.0, 200);
+async fn without_a_password_set_nobody_may() {
+    let server = Server::start(Options::default()).await;
+    for fields in ["", "Password: \r\n", "Password: secret\r\n"] {
+        assert_eq!(server.ask("/learnham", fields, b"x").await.0, 403);
+    }
+}
+
+#[tokio::test]
+async fn the_password_opens_the_counts() {
+    let server = Server::start(with_password()).await;
+    let fields = "Password: secret\r\n";
+    assert_eq!(server.ask("/learnham", fields, b"x").await.0, 200);
     let mut stream = TcpStream::connect(server.address).await.unwrap();
-    let get = b"GET /stat HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    stream.write_all(get).await.unwrap();
+    let get = format!("GET /stat HTTP/1.1\r\nHost: x\r\n{fields}Connection: close\r\n\r\n");
+    stream.write_all(get.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     let body = answer.split_once("\r\n\r\n").unwrap().1;
