@@ -87,8 +87,7 @@ impl Services {
             .unwrap_or_else(|| Arc::new(SystemRandom::new()));
         let resolver = match parts.resolver {
             Some(resolver) => resolver,
-            None if config.dns.nameservers.is_empty() => dns::System::from_host()?,
-            None => dns::System::new(&config.dns.nameservers)?,
+            None => resolver(config)?,
         };
         let db = open_store(config, &clock, &random, parts.faults).await?;
         let hashing = parts.hashing.unwrap_or_else(Hashing::production);
@@ -96,12 +95,6 @@ impl Services {
             Directory::new(db.clone(), Arc::clone(&clock), Arc::clone(&random), hashing)
                 .with_scram_seed(identity::scram_seed(&config.data_dir, &*random)?);
         let mail = Mail::new(db.clone());
-        let route = match &config.queue.relay {
-            Some(relay) => relay_route(relay)?,
-            None => RemoteRoute::Mx {
-                port: parts.mx_port.unwrap_or(25),
-            },
-        };
         let queue = Queue::new(QueueOptions {
             db: db.clone(),
             directory: directory.clone(),
@@ -110,7 +103,7 @@ impl Services {
             clock: Arc::clone(&clock),
             random: Arc::clone(&random),
             hostname: config.hostname.clone(),
-            route,
+            route: route(config, parts.mx_port)?,
             schedule: parts.schedule.unwrap_or_else(|| schedule(config)),
             timeouts: Timeouts::default(),
             limits: queue::Limits {
@@ -247,7 +240,19 @@ fn outbound() -> Result<Arc<ClientConfig>, StartError> {
     Ok(tls::outbound_config(Verification::Opportunistic)?)
 }
 
-fn relay_route(relay: &str) -> Result<RemoteRoute, StartError> {
+fn resolver(config: &Config) -> Result<dns::System, StartError> {
+    Ok(match config.dns.nameservers.as_slice() {
+        [] => dns::System::from_host()?,
+        nameservers => dns::System::new(nameservers)?,
+    })
+}
+
+fn route(config: &Config, mx_port: Option<u16>) -> Result<RemoteRoute, StartError> {
+    let Some(relay) = &config.queue.relay else {
+        return Ok(RemoteRoute::Mx {
+            port: mx_port.unwrap_or(25),
+        });
+    };
     let refuse = || StartError::Relay(format!("{relay:?} is not host:port"));
     let (host, port) = relay.rsplit_once(':').ok_or_else(refuse)?;
     Ok(RemoteRoute::Relay {
