@@ -222,7 +222,7 @@ impl Server {
             });
         }
         for &address in &config.filter.milter {
-            let socket = filterd::milter::Listener::Tcp(self.bind_socket("milter", address)?);
+            let socket = self.bind_socket("milter", address)?;
             let mut options = filterd::milter::Options::default();
             options.session.size = size;
             let (judge, shutdown) = (Arc::clone(&judge), self.shutdown.clone());

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::milter::{Framer, Message, PACKET_MAX, Peer, Response, Session, Step, Text};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -66,37 +66,9 @@ impl Default for Options {
     }
 }
 
-/// Where MTAs connect. A socket in the file system is the caller's to create and remove, with the
-/// rights its MTA needs.
-#[derive(Debug)]
-pub enum Listener {
-    /// `inet:` in Postfix's terms.
-    Tcp(TcpListener),
-    /// `unix:` in Postfix's terms.
-    Unix(UnixListener),
-}
-
-/// Both kinds of connection as one.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
-impl Listener {
-    async fn accept(&self) -> io::Result<Box<dyn Stream>> {
-        Ok(match self {
-            Self::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
-                stream.set_nodelay(true)?;
-                Box::new(stream)
-            }
-            Self::Unix(listener) => Box::new(listener.accept().await?.0),
-        })
-    }
-}
-
 /// Answers on `listener` until `shutdown`; messages under way have some time to be finished.
 pub async fn serve(
-    listener: Listener,
+    listener: TcpListener,
     judge: Arc<dyn Judge>,
     options: Options,
     shutdown: CancellationToken,
@@ -114,7 +86,7 @@ pub async fn serve(
             next = next => next,
         };
         match accepted {
-            Ok(stream) => {
+            Ok((stream, _)) => {
                 let conversation = Conversation {
                     judge: Arc::clone(&judge),
                     options,
@@ -161,7 +133,8 @@ struct Conversation {
 }
 
 impl Conversation {
-    async fn run(mut self, mut stream: Box<dyn Stream>) -> Result<(), Ended> {
+    async fn run(mut self, mut stream: TcpStream) -> Result<(), Ended> {
+        stream.set_nodelay(true)?;
         let mut buffer = vec![0; READ];
         let shutdown = self.shutdown.clone();
         loop {
@@ -191,7 +164,7 @@ impl Conversation {
 
     async fn judge(
         &self,
-        stream: &mut Box<dyn Stream>,
+        stream: &mut TcpStream,
         mut message: Message,
     ) -> Result<Vec<Response>, Ended> {
         let request = request(&mut message);
@@ -221,7 +194,7 @@ impl Conversation {
 
     async fn verdict(
         &self,
-        stream: &mut Box<dyn Stream>,
+        stream: &mut TcpStream,
         request: CheckRequest,
     ) -> Result<Result<CheckReply, CheckError>, Ended> {
         let check = tokio::time::timeout(self.options.check_timeout, self.judge.check(request));
@@ -247,7 +220,7 @@ fn unjudged(message: &Message, on_failure: OnFailure, agreed: Agreed) -> Vec<Res
     }
 }
 
-async fn send(stream: &mut Box<dyn Stream>, responses: &[Response]) -> io::Result<()> {
+async fn send(stream: &mut TcpStream, responses: &[Response]) -> io::Result<()> {
     let mut octets = Vec::new();
     for response in responses {
         response.encode(&mut octets);

@@ -8,19 +8,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::Obedient;
-use filterd::milter::{Listener, OnFailure, Options, serve};
+use filterd::milter::{OnFailure, Options, serve};
 use milter::{Actions, Command, Framer, Negotiation, Peer, Protocol, Response, Text};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-struct Mta<S> {
-    stream: S,
+struct Mta {
+    stream: TcpStream,
     framer: Framer,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Mta<S> {
-    async fn new(stream: S) -> Self {
+impl Mta {
+    async fn new(stream: TcpStream) -> Self {
         let mut mta = Self {
             stream,
             framer: Framer::default(),
@@ -119,7 +119,6 @@ impl Filter {
         let address = listener.local_addr().unwrap();
         let judge = Arc::new(Obedient::default());
         let stop = CancellationToken::new();
-        let listener = Listener::Tcp(listener);
         let task = tokio::spawn(serve(listener, judge.clone(), options, stop.clone()));
         Self {
             address,
@@ -129,7 +128,7 @@ impl Filter {
         }
     }
 
-    async fn connect(&self) -> Mta<TcpStream> {
+    async fn connect(&self) -> Mta {
         Mta::new(TcpStream::connect(self.address).await.unwrap()).await
     }
 }
@@ -248,18 +247,4 @@ async fn a_shutdown_lets_the_message_under_way_finish() {
     while !busy.answer().await.is_final() {}
     assert_eq!(busy.stream.read(&mut [0; 10]).await.unwrap(), 0);
     filter.task.await.unwrap();
-}
-
-#[tokio::test]
-async fn a_socket_in_the_file_system_serves_too() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("milter");
-    let listener = Listener::Unix(UnixListener::bind(&path).unwrap());
-    let judge = Arc::new(Obedient::default());
-    let stop = CancellationToken::new();
-    let task = tokio::spawn(serve(listener, judge, Options::default(), stop.clone()));
-    let mut mta = Mta::new(UnixStream::connect(&path).await.unwrap()).await;
-    assert_eq!(mta.message("discard").await, [Response::Discard]);
-    stop.cancel();
-    task.await.unwrap();
 }
