@@ -106,6 +106,37 @@ async fn rspamc_asks_teaches_and_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_map_saved_over_http_is_in_force_at_once() {
+    let server = start().await;
+    let address = format!("http://127.0.0.1:{}", port(&server, "rspamd"));
+    let password = format!("Password: {PASSWORD}");
+    let curl = |path: &str, body: Option<&str>| {
+        let url = format!("{address}{path}");
+        let arguments = ["-sS", "-H", &password, "-H", "Map: wonderpills.map", &url];
+        let arguments = arguments.map(str::to_owned);
+        let body = body.map(|body| ["--data-binary".to_owned(), body.to_owned()]);
+        async move {
+            let program = Program::new("curl", "curl").args(&arguments);
+            let program = program.args(body.as_ref().map_or(&[][..], |body| &body[..]));
+            text(&program.run().await)
+        }
+    };
+    assert_has(&curl("/maps", None).await, &["\"deadlypills.map\""]);
+    let other = file(&server, "other.eml", with("marvelpills"));
+    let ask = ["symbols", &other];
+    let before = text(&rspamc(&server, &ask).run().await);
+    assert!(!before.contains("WONDER_PILLS"), "{before}");
+    let saved = curl("/savemap", Some("/\\bmarvelpills\\b/i")).await;
+    assert_has(&saved, &["\"success\":true", "\"revision\":"]);
+    let after = text(&rspamc(&server, &ask).run().await);
+    assert_has(&after, &["WONDER_PILLS (8.00)"]);
+    let refused = curl("/savemap", Some("/(/")).await;
+    assert_has(&refused, &["\"error\"", "line 1"]);
+    assert_eq!(curl("/getmap", None).await, "/\\bmarvelpills\\b/i");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rspamc_hears_what_is_to_be_changed() {
     let server = start().await;
     let set = ["setting", "set", "rewrite=7", "--for", "alice@demo.test"];

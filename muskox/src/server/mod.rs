@@ -10,6 +10,7 @@ pub(crate) mod filtering;
 mod identity;
 mod judge;
 mod listener;
+mod maps;
 mod metrics;
 mod parts;
 mod signals;
@@ -32,6 +33,7 @@ use crate::control::{self, Handler};
 use crate::demo::Captures;
 use judge::FilterJudge;
 use listener::{Listener, Slots};
+use maps::FilterMaps;
 
 pub use error::StartError;
 pub use parts::{Parts, Services};
@@ -60,6 +62,7 @@ impl Server {
     /// # Errors
     /// What cannot be opened or bound. Nothing stays running then.
     pub async fn start(config: &Config, parts: Parts) -> Result<Self, StartError> {
+        tokio::task::spawn_blocking(filter::preload);
         let identity = match parts.identity.clone() {
             Some(identity) => identity,
             None => identity::load(config)?,
@@ -205,6 +208,7 @@ impl Server {
     /// For other mail servers: Rspamd's protocol and milter.
     fn listen_filter(&mut self, config: &Config) -> Result<(), StartError> {
         let judge = Arc::new(FilterJudge::new(self.services.clone()));
+        let maps = Arc::new(FilterMaps::new(self.services.clone()));
         let size = usize::try_from(config.smtp.max_message_bytes).unwrap_or(usize::MAX);
         for &address in &config.filter.rspamd {
             let socket = self.bind_socket("rspamd", address)?;
@@ -213,9 +217,10 @@ impl Server {
                 password: config.filter.password.clone().map(Secret::new),
                 ..filterd::http::Options::default()
             };
-            let (judge, shutdown) = (Arc::clone(&judge), self.shutdown.clone());
+            let (judge, maps) = (Arc::clone(&judge), Arc::clone(&maps));
+            let shutdown = self.shutdown.clone();
             self.tasks.spawn(async move {
-                let served = filterd::http::serve(socket, judge, options, shutdown);
+                let served = filterd::http::serve(socket, judge, maps, options, shutdown);
                 if let Err(error) = served.await {
                     tracing::error!(%error, "the listener for Rspamd's protocol ended");
                 }

@@ -6,6 +6,8 @@
 //! | `/check`, `/symbols` | the same in the older form |
 //! | `/learnspam`, `/learnham` | learns the message; needs the password |
 //! | `/stat` | counts; needs the password |
+//! | `/maps` | the administrator's maps; needs the password |
+//! | `/getmap`, `/savemap` | the lines of the one in the field `Map`; need the password |
 //! | `/ping` | `pong` |
 //!
 //! The password comes in the field `Password`. Start at [`serve`].
@@ -23,7 +25,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use bytes::Bytes;
 use sasl::Secret;
 use serde_json::{Value, json};
@@ -35,7 +37,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::json;
 use crate::judge::{CheckError, CheckReply, Judge, LearnClass, LearnReply, LearnRequest};
+use crate::maps::{MapError, Maps};
 use crate::request::{self, BadRequest, Encoding};
+
+/// Octets of a map's text that are taken; the maps themselves have a lower limit or the same.
+const MAP_MAX: usize = 16 * 1024 * 1024;
 
 /// Pause after a failed accept, so that a lasting failure does not spin.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -51,7 +57,7 @@ pub struct Options {
     pub check_timeout: Duration,
     /// Connections at once; more wait.
     pub connections: usize,
-    /// What `/learn…` and `/stat` want to hear. Without one nobody may ask.
+    /// What everything but checks wants to hear. Without one nobody may ask.
     pub password: Option<Secret>,
 }
 
@@ -70,6 +76,7 @@ impl Default for Options {
 #[derive(Debug, Clone)]
 struct Shared {
     judge: Arc<dyn Judge>,
+    maps: Arc<dyn Maps>,
     options: Arc<Options>,
 }
 
@@ -80,6 +87,7 @@ struct Shared {
 pub async fn serve(
     listener: TcpListener,
     judge: Arc<dyn Judge>,
+    maps: Arc<dyn Maps>,
     options: Options,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
@@ -91,6 +99,7 @@ pub async fn serve(
     };
     let shared = Shared {
         judge,
+        maps,
         options: Arc::new(options),
     };
     let router = Router::new()
@@ -100,6 +109,9 @@ pub async fn serve(
         .route("/learnspam", any(learn_spam))
         .route("/learnham", any(learn_ham))
         .route("/stat", get(statistics))
+        .route("/maps", get(list_maps))
+        .route("/getmap", get(get_map))
+        .route("/savemap", post(save_map))
         .route("/ping", any(|| async { "pong\r\n" }))
         .fallback(|| async { failure(StatusCode::NOT_FOUND, "no such command") })
         .with_state(shared);
@@ -138,15 +150,71 @@ async fn statistics(State(shared): State<Shared>, headers: HeaderMap) -> Respons
     answer(StatusCode::OK, &json::statistics(&statistics))
 }
 
+async fn list_maps(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+    if !shared.may(&headers) {
+        return unauthorized();
+    }
+    match shared.maps.list().await {
+        Ok(maps) => answer(StatusCode::OK, &maps.iter().map(json::map).collect()),
+        Err(error) => Refusal::Map(error).into_response(),
+    }
+}
+
+async fn get_map(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+    if !shared.may(&headers) {
+        return unauthorized();
+    }
+    let Some(name) = map_name(&headers) else {
+        return Refusal::Map(MapError::NotFound).into_response();
+    };
+    match shared.maps.text(name).await {
+        Ok(text) => text.into_response(),
+        Err(error) => Refusal::Map(error).into_response(),
+    }
+}
+
+async fn save_map(State(shared): State<Shared>, headers: HeaderMap, body: Body) -> Response {
+    match shared.saved(&headers, body).await {
+        Ok(reply) => answer(StatusCode::OK, &reply),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// The map that a request is about.
+fn map_name(headers: &HeaderMap) -> Option<String> {
+    let name = headers.get("map")?.to_str().ok()?;
+    Some(name.to_owned())
+}
+
 impl Shared {
+    async fn saved(&self, headers: &HeaderMap, body: Body) -> Result<Value, Refusal> {
+        if !self.may(headers) {
+            return Err(Refusal::Password);
+        }
+        let name = map_name(headers).ok_or(Refusal::Map(MapError::NotFound))?;
+        let text = self.body(body, MAP_MAX).await?;
+        let text = String::from_utf8(text.into())
+            .map_err(|_| MapError::Invalid("the lines are not UTF-8".to_owned()))
+            .map_err(Refusal::Map)?;
+        let saved = self.maps.save(name, text).await.map_err(Refusal::Map)?;
+        Ok(json!({
+            "success": true,
+            "revision": saved.revision,
+            "refused": saved.refused,
+        }))
+    }
+
+    async fn body(&self, body: Body, limit: usize) -> Result<Bytes, BadRequest> {
+        tokio::time::timeout(self.options.body_timeout, axum::body::to_bytes(body, limit))
+            .await
+            .map_err(|_elapsed| BadRequest::Slow)?
+            .map_err(|_| BadRequest::TooLarge)
+    }
+
     async fn message(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, BadRequest> {
         let limit = self.options.message_max;
         let encoding = request::encoding(headers)?;
-        let body = axum::body::to_bytes(body, limit);
-        let body = tokio::time::timeout(self.options.body_timeout, body)
-            .await
-            .map_err(|_elapsed| BadRequest::Slow)?
-            .map_err(|_| BadRequest::TooLarge)?;
+        let body = self.body(body, limit).await?;
         let message = match encoding {
             Encoding::Plain => body,
             Encoding::Zstd => {
@@ -210,10 +278,12 @@ impl Shared {
     }
 }
 
-/// Why there is no verdict.
+/// Why there is no answer.
 enum Refusal {
+    Password,
     Request(BadRequest),
     Check(CheckError),
+    Map(MapError),
 }
 
 impl From<BadRequest> for Refusal {
@@ -226,6 +296,7 @@ impl From<BadRequest> for Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
+            Self::Password => failure(StatusCode::FORBIDDEN, "a password is needed"),
             Self::Request(bad) => {
                 let status = match bad {
                     BadRequest::Empty | BadRequest::Broken => StatusCode::BAD_REQUEST,
@@ -246,12 +317,20 @@ impl IntoResponse for Refusal {
                 };
                 failure(status, &error.to_string())
             }
+            Self::Map(error) => {
+                let status = match error {
+                    MapError::NotFound => StatusCode::NOT_FOUND,
+                    MapError::Invalid(_) => StatusCode::BAD_REQUEST,
+                    MapError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+                };
+                failure(status, &error.to_string())
+            }
         }
     }
 }
 
 fn unauthorized() -> Response {
-    failure(StatusCode::FORBIDDEN, "a password is needed")
+    Refusal::Password.into_response()
 }
 
 fn failure(status: StatusCode, error: &str) -> Response {

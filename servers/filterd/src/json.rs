@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::judge::{Action, CheckReply, Edits, Statistics, Symbol};
+use crate::maps::MapSummary;
 
 /// The reply to `/checkv2`.
 pub(crate) fn check(reply: &CheckReply) -> Value {
@@ -108,6 +109,18 @@ fn milter(edits: &Edits) -> Option<Value> {
         milter.insert("change_from".to_owned(), sender.as_str().into());
     }
     (!milter.is_empty()).then(|| milter.into())
+}
+
+/// A map in the reply to `/maps`.
+pub(crate) fn map(map: &MapSummary) -> Value {
+    json!({
+        "map": map.name,
+        "uri": map.name,
+        "type": map.kind,
+        "description": map.description,
+        "editable": true,
+        "loaded": map.active,
+    })
 }
 
 /// The reply to `/stat`. What counts Rspamd's own memory is zero: clients print it.

@@ -2,7 +2,8 @@
 //!
 //! What a message is worth is decided by a [`Judge`], which is passed in; here are only the
 //! protocols. [`http::serve`] answers what `rspamc`, Rspamd's clients and mail servers with an HTTP
-//! interface to it ask (`/checkv2`, `/learnspam`, `/stat`, …). [`milter::serve`] is what Postfix
+//! interface to it ask (`/checkv2`, `/learnspam`, `/stat`, …); the administrator's [`Maps`] are read
+//! and saved there, too. [`milter::serve`] is what Postfix
 //! and Sendmail talk to: it checks at the end of a message and answers by the verdict's action.
 //!
 //! Not here: Rspamd's own encryption (HTTPCrypt), its web interface, messages given by file name
@@ -15,6 +16,7 @@ mod edits;
 pub mod http;
 mod json;
 mod judge;
+mod maps;
 pub mod milter;
 pub mod request;
 
@@ -22,3 +24,4 @@ pub use judge::{
     Action, CheckError, CheckReply, CheckRequest, Edits, Field, Judge, LearnClass, LearnReply,
     LearnRequest, Statistics, Symbol,
 };
+pub use maps::{MapError, MapSaved, MapSummary, Maps};

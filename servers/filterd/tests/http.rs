@@ -4,16 +4,55 @@
 mod common;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::Obedient;
 use filterd::http::{self, Options};
-use filterd::{LearnClass, LearnRequest};
+use filterd::{LearnClass, LearnRequest, MapError, MapSaved, MapSummary, Maps};
+use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
+
+/// One map, `words.map`; a text with `(` in it cannot be used.
+#[derive(Debug, Default)]
+struct OneMap(Mutex<String>);
+
+impl Maps for OneMap {
+    fn list(&self) -> BoxFuture<'_, Result<Vec<MapSummary>, MapError>> {
+        Box::pin(std::future::ready(Ok(vec![MapSummary {
+            name: "words.map".to_owned(),
+            kind: "pattern".to_owned(),
+            description: "Bad words".to_owned(),
+            active: true,
+        }])))
+    }
+
+    fn text(&self, name: String) -> BoxFuture<'_, Result<String, MapError>> {
+        Box::pin(std::future::ready(match name.as_str() {
+            "words.map" => Ok(self.0.lock().unwrap().clone()),
+            _ => Err(MapError::NotFound),
+        }))
+    }
+
+    fn save(&self, name: String, text: String) -> BoxFuture<'_, Result<MapSaved, MapError>> {
+        Box::pin(std::future::ready(match name.as_str() {
+            "words.map" if text.contains('(') => {
+                Err(MapError::Invalid("line 1: no end".to_owned()))
+            }
+            "words.map" => {
+                *self.0.lock().unwrap() = text;
+                Ok(MapSaved {
+                    revision: 7,
+                    refused: Vec::new(),
+                })
+            }
+            _ => Err(MapError::NotFound),
+        }))
+    }
+}
 
 struct Server {
     address: SocketAddr,
@@ -28,7 +67,14 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let judge = Arc::new(Obedient::default());
         let stop = CancellationToken::new();
-        let task = tokio::spawn(http::serve(listener, judge.clone(), options, stop.clone()));
+        let maps = Arc::new(OneMap::default());
+        let task = tokio::spawn(http::serve(
+            listener,
+            judge.clone(),
+            maps,
+            options,
+            stop.clone(),
+        ));
         Self {
             address,
             judge,
@@ -189,6 +235,50 @@ async fn connections_beyond_the_limit_wait_and_a_silent_one_ends() {
     // Answered only because the silent one gives up its place.
     assert_eq!(server.ask("/ping", "", b"").await.0, 200);
     assert_eq!(silent.read(&mut [0; 10]).await.unwrap(), 0);
+    server.stop.cancel();
+    server.task.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn maps_are_listed_read_and_saved() {
+    let server = Server::start(with_password()).await;
+    let get = |path: &'static str, fields: &'static str| {
+        let address = server.address;
+        async move {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let head =
+                format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{fields}\r\n");
+            stream.write_all(head.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            (head[9..12].parse::<u16>().unwrap(), body.to_owned())
+        }
+    };
+    let (status, list) = get("/maps", "Password: secret\r\n").await;
+    let list: Value = serde_json::from_str(&list).unwrap();
+    assert_eq!((status, &list[0]["map"]), (200, &json!("words.map")));
+
+    let own = "Password: secret\r\nMap: words.map\r\n";
+    let (status, reply) = server.json("/savemap", own, b"/pills/i\n").await;
+    assert_eq!((status, &reply["revision"]), (200, &json!(7)));
+    assert_eq!(get("/getmap", own).await, (200, "/pills/i\n".to_owned()));
+
+    let (status, reply) = server.json("/savemap", own, b"/(/\n").await;
+    assert_eq!((status, &reply["error"]), (400, &json!("line 1: no end")));
+    let (status, _) = server.json("/savemap", own, b"\xff\n").await;
+    assert_eq!(status, 400);
+    assert_eq!(get("/getmap", own).await.1, "/pills/i\n");
+
+    for fields in ["Password: secret\r\n", "Password: secret\r\nMap: other\r\n"] {
+        assert_eq!(server.ask("/savemap", fields, b"x").await.0, 404);
+        assert_eq!(get("/getmap", fields).await.0, 404);
+    }
+    for fields in ["Map: words.map\r\n", "Password: x\r\nMap: words.map\r\n"] {
+        assert_eq!(server.ask("/savemap", fields, b"x").await.0, 403);
+        assert_eq!(get("/getmap", fields).await.0, 403);
+        assert_eq!(get("/maps", fields).await.0, 403);
+    }
     server.stop.cancel();
     server.task.await.unwrap().unwrap();
 }

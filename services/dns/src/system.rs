@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -15,6 +16,7 @@ use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData};
 use hickory_resolver::system_conf::read_system_conf;
 use hickory_resolver::{Resolver as Hickory, TokioResolver};
+use rustls::{ClientConfig, RootCertStore};
 use smtp::address::Domain;
 
 use crate::resolver::{Absence, Error, Failure, Mx, Resolver};
@@ -97,6 +99,7 @@ impl System {
     fn build(config: ResolverConfig, options: ResolverOpts) -> Result<Self, Error> {
         let inner = Hickory::builder_with_config(config, TokioRuntimeProvider::default())
             .with_options(options)
+            .with_tls_config(no_roots()?)
             .build()
             .map_err(configuration)?;
         Ok(Self { inner })
@@ -124,6 +127,18 @@ impl System {
             Err(_elapsed) => Err(Error::Temporary(Failure::Timeout)),
         }
     }
+}
+
+/// Name servers are asked in clear: without this the resolver reads some hundred files of trusted
+/// roots at every start.
+fn no_roots() -> Result<ClientConfig, Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::Configuration(error.to_string()))?;
+    Ok(builder
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth())
 }
 
 fn limit(options: &mut ResolverOpts) {

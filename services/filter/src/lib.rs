@@ -57,3 +57,9 @@ pub use rulebook::{LayerStatus, RulebookError, RulesStatus};
 pub use signal::{Scope, Signal, Signals};
 pub use trial::Trial;
 pub use verdict::{Action, Share, Thresholds, Timing, Verdict};
+
+/// Reads the rules that come with the program, once in a process. [`Filter::start`] needs them and
+/// would read them itself; whoever has other work at its start has a thread do it meanwhile.
+pub fn preload() {
+    let _ = rules::builtin();
+}

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::blob::{Blobs, Swept};
@@ -362,8 +363,8 @@ impl Start<'_> {
         let cache = self.options.cache_bytes / 2 / count;
         let (sender, requests) = mpsc::channel(QUEUE);
         let requests = Arc::new(Mutex::new(requests));
-        for number in 0..count {
-            let connection = connect(&self.place.database(), Role::Reader, cache)?;
+        for (number, connection) in self.connections(count, cache).into_iter().enumerate() {
+            let connection = connection?;
             let (shared, place) = (self.shared.clone(), self.place.clone());
             let requests = requests.clone();
             threads.push(spawn(&format!("store-reader-{number}"), move || {
@@ -372,6 +373,19 @@ impl Start<'_> {
             })?);
         }
         Ok(sender)
+    }
+
+    /// Readers' connections, opened side by side: each reads the schema.
+    fn connections(&self, count: usize, cache_bytes: usize) -> Vec<Result<Connection, Error>> {
+        let database = self.place.database();
+        thread::scope(|scope| {
+            let open = || connect(&database, Role::Reader, cache_bytes);
+            let opening: Vec<_> = (0..count).map(|_| scope.spawn(open)).collect();
+            let opened = opening.into_iter().map(|thread| thread.join());
+            opened
+                .map(|connection| connection.unwrap_or(Err(Error::Panicked)))
+                .collect()
+        })
     }
 }
 
