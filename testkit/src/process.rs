@@ -1,8 +1,9 @@
 //! The binary as a process of its own: started, watched, killed and started again on the same data.
 
+use std::ffi::{OsStr, OsString};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// A running `muskox serve`. Killed when dropped.
@@ -14,46 +15,108 @@ pub struct Process {
 /// A place for a server: its directory, configuration and ports, the same over restarts.
 #[derive(Debug)]
 pub struct Site {
-    directory: tempfile::TempDir,
-    binary: PathBuf,
+    directory: Directory,
+    /// The program and its first arguments: an emulator's before the binary, or the binary alone.
+    program: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
     /// MX, LMTP, IMAP with TLS, metrics.
     ports: [u16; 4],
 }
 
+/// Where a site lies.
+#[derive(Debug)]
+enum Directory {
+    /// In a directory that goes with the site.
+    Own(tempfile::TempDir),
+    /// In somebody else's.
+    Given(PathBuf),
+}
+
 /// Where nobody answers.
 const NAMESERVER: &str = "127.0.0.1:9";
-const START_TIMEOUT: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Site {
     /// A new empty site for `binary`.
     #[must_use]
     pub fn new(binary: &Path) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
+        Self::made(Directory::Own(directory), binary)
+    }
+
+    /// A site in a directory that exists, with what lies there.
+    #[must_use]
+    pub fn at(directory: &Path, binary: &Path) -> Self {
+        Self::made(Directory::Given(directory.to_owned()), binary)
+    }
+
+    fn made(directory: Directory, binary: &Path) -> Self {
         let site = Self {
             directory,
-            binary: binary.to_owned(),
+            program: vec![binary.into()],
+            environment: Vec::new(),
             ports: free_ports(),
         };
-        let [mx, lmtp, imaps, metrics] = site.ports;
-        let data = site.path().join("data");
+        site.configure(NAMESERVER);
+        site
+    }
+
+    fn configure(&self, nameserver: &str) {
+        let [mx, lmtp, imaps, metrics] = self.ports;
+        let data = self.path().join("data");
         let text = format!(
             "hostname = \"mail.demo.test\"\ndata_dir = {data:?}\n\
              [smtp]\nmx = [\"127.0.0.1:{mx}\"]\nsubmission = []\nsubmissions = []\n\
              lmtp = [\"127.0.0.1:{lmtp}\"]\n\
              [imap]\nlisten = []\nlisten_tls = [\"127.0.0.1:{imaps}\"]\n\
-             [dns]\nnameservers = [\"{NAMESERVER}\"]\n\
+             [dns]\nnameservers = [\"{nameserver}\"]\n\
              [metrics]\nlisten = \"127.0.0.1:{metrics}\"\n\
              [control]\nsocket = {:?}\n[log]\nlevel = \"warn\"\n",
-            site.path().join("control.sock"),
+            self.path().join("control.sock"),
         );
-        std::fs::write(site.config(), text).expect("a configuration");
-        site
+        std::fs::write(self.config(), text).expect("a configuration");
+    }
+
+    /// Runs the binary by another program from now on: an emulator, a tracer, a limiter.
+    #[must_use]
+    pub fn under<S: AsRef<OsStr>>(mut self, launcher: &[S]) -> Self {
+        let binary = self.program.pop();
+        self.program = launcher
+            .iter()
+            .map(|word| word.as_ref().to_owned())
+            .collect();
+        self.program.extend(binary);
+        self
+    }
+
+    /// The same place for another binary, run by itself.
+    #[must_use]
+    pub fn with_binary(mut self, binary: &Path) -> Self {
+        self.program = vec![binary.into()];
+        self
+    }
+
+    /// With a variable in the environment of everything that is run from now on.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.environment.push((name.into(), value.as_ref().into()));
+        self
+    }
+
+    /// Adds sections to the configuration, from the server's next start on.
+    pub fn add_configuration(&self, text: &str) {
+        let mut all = std::fs::read_to_string(self.config()).expect("the configuration");
+        all.push_str(text);
+        std::fs::write(self.config(), all).expect("a configuration");
     }
 
     /// The site's directory.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.directory.path()
+        match &self.directory {
+            Directory::Own(directory) => directory.path(),
+            Directory::Given(path) => path,
+        }
     }
 
     /// Its configuration.
@@ -108,8 +171,17 @@ impl Site {
         self.started(&mut command)
     }
 
+    fn program(&self) -> Command {
+        let [first, rest @ ..] = self.program.as_slice() else {
+            panic!("a site has a program");
+        };
+        let mut command = Command::new(first);
+        command.args(rest).envs(self.environment.iter().cloned());
+        command
+    }
+
     fn serve(&self) -> Command {
-        let mut command = Command::new(&self.binary);
+        let mut command = self.program();
         command
             .args(["serve", "--config"])
             .arg(self.config())
@@ -120,9 +192,11 @@ impl Site {
 
     fn started(&self, command: &mut Command) -> Process {
         let child = command.spawn().expect("the server starts");
-        let process = Process { child };
+        let mut process = Process { child };
         let deadline = Instant::now() + START_TIMEOUT;
         while !self.command(&["status"]).0 {
+            let ended = process.child.try_wait().expect("the process is ours");
+            assert!(ended.is_none(), "the server ended at once: {ended:?}");
             assert!(Instant::now() < deadline, "the server does not answer");
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -139,7 +213,8 @@ impl Site {
     #[must_use]
     pub fn command_with(&self, arguments: &[&str], input: &str) -> (bool, String) {
         use std::io::Write as _;
-        let mut child = Command::new(&self.binary)
+        let mut child = self
+            .program()
             .arg("--config")
             .arg(self.config())
             .args(arguments)
@@ -175,6 +250,31 @@ impl Process {
             .expect("kill(1)");
         assert!(sent.success());
         self.child.wait().expect("the process is ours").code()
+    }
+
+    /// The same for at most `patience`; `None` when it had to be killed.
+    pub fn terminate_within(mut self, patience: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + patience;
+        // It may have ended by itself.
+        let _ = Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .stderr(Stdio::null())
+            .status();
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().expect("the process is ours") {
+                return Some(status);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        None
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child
+            .try_wait()
+            .expect("the process is ours")
+            .is_some()
     }
 
     /// Its process id.

@@ -48,7 +48,7 @@ const ORDER: &[&[&str]] = &[
     // the product, then what tests and measures it
     &["muskox"],
     &["testkit", "benches/probe"],
-    &["tests", "benches", "xtask"],
+    &["tests", "benches", "torture", "xtask"],
 ];
 
 /// Checks the workspace at `root`.

@@ -1,0 +1,78 @@
+//! `kill -9` under load, again and again.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::context::{Context, Result};
+use crate::figure::{Figures, Target};
+use crate::ledger::{self, Findings, Known, Ledger, Load};
+
+/// Sessions that deliver.
+const SESSIONS: usize = 8;
+
+pub(crate) fn run(context: &Context) -> Result<Figures> {
+    let kills = context.depth(25, 500);
+    let site = context.site();
+    let mut process = context.start(&site);
+    ledger::populate(&site);
+    let ledger = Arc::new(Ledger::default());
+    let mut known = Known::default();
+    let mut total = Findings::default();
+    let mut restarts = Vec::new();
+    for round in 0..kills {
+        let load = Load::start(context, &site, &ledger, SESSIONS);
+        // The moment differs from round to round, from the first messages to full swing.
+        std::thread::sleep(Duration::from_millis(
+            60 + (round * 37) % context.depth(250, 2_000),
+        ));
+        process.kill();
+        context.block_on(load.stop());
+        let started = Instant::now();
+        process = context.start(&site);
+        restarts.push(started.elapsed().as_secs_f64() * 1_000.0);
+        // All is looked at now and then, since it becomes more and more.
+        if round % context.depth(5, 25) == 0 || round + 1 == kills {
+            let snapshot = ledger.snapshot();
+            total.add(context.block_on(ledger::verify(site.imaps(), &snapshot, &mut known))?);
+        }
+    }
+    let (clean, text) = site.command(&["db", "check"]);
+    process.terminate();
+    let mut figures = Figures::default();
+    figures.checked(total.checked as u64);
+    figures.count("kills", kills as usize, Target::Shown);
+    figures.count(
+        "operations acknowledged",
+        ledger.acknowledged(),
+        Target::AtLeast(kills as f64),
+    );
+    figures.count("messages lost", total.lost, Target::Exactly(0.0));
+    figures.count("messages damaged", total.damaged, Target::Exactly(0.0));
+    figures.count("messages twice", total.twice, Target::Exactly(0.0));
+    figures.count(
+        "UIDs that changed or came late",
+        total.uids,
+        Target::Exactly(0.0),
+    );
+    figures.count(
+        "findings of `db check`",
+        usize::from(!clean),
+        Target::Exactly(0.0),
+    );
+    restarts.sort_by(f64::total_cmp);
+    let slowest = restarts
+        .get(restarts.len() * 99 / 100)
+        .copied()
+        .unwrap_or(f64::NAN);
+    figures.measure(
+        "start to first answer, 99th percentile",
+        slowest,
+        "ms",
+        Target::AtMost(2_000.0),
+    );
+    if !clean {
+        eprintln!("{text}");
+    }
+    figures.count("panics", context.panics(), Target::Exactly(0.0));
+    Ok(figures)
+}
