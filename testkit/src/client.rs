@@ -298,9 +298,7 @@ impl Answer {
 impl Imap {
     /// Connects and reads the greeting.
     pub async fn connect(address: SocketAddr) -> io::Result<Self> {
-        let mut client = Client::connect(address).await?;
-        client.line().await?;
-        Ok(Self { client, tag: 0 })
+        Self::over(Client::connect(address).await?).await
     }
 
     /// Connects with TLS and reads the greeting.
@@ -309,7 +307,11 @@ impl Imap {
         config: Arc<ClientConfig>,
         name: &str,
     ) -> io::Result<Self> {
-        let mut client = Client::connect_tls(address, config, name).await?;
+        Self::over(Client::connect_tls(address, config, name).await?).await
+    }
+
+    /// Over a connection that is there already; the greeting is read.
+    pub async fn over(mut client: Client) -> io::Result<Self> {
         client.line().await?;
         Ok(Self { client, tag: 0 })
     }

@@ -1,6 +1,7 @@
 //! What a run gets.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -109,8 +110,12 @@ impl Context {
 
     /// Starts a server; what it logs is kept for [`Context::panics`].
     pub(crate) fn start(&self, site: &Site) -> Process {
-        let number = self.starts.fetch_add(1, Ordering::SeqCst);
-        site.start_logging(&self.log(number))
+        let log = self.log(self.starts.fetch_add(1, Ordering::SeqCst));
+        let started = catch_unwind(AssertUnwindSafe(|| site.start_logging(&log)));
+        started.unwrap_or_else(|panic| {
+            eprintln!("{}", std::fs::read_to_string(&log).unwrap_or_default());
+            resume_unwind(panic)
+        })
     }
 
     fn log(&self, number: usize) -> PathBuf {

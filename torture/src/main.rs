@@ -12,11 +12,13 @@
 //! | `figure` | what a run says |
 //! | `suite` | runs one after another, each a process group with a time limit |
 //! | `report` | the page |
+//! | `crowd` | many clients at once, and what a process uses |
 //! | `disk` | file systems in a file, for power cuts and full disks |
 //! | `ledger` | load, and what was acknowledged of it |
 //! | `messages` | mail of every shape, the same on every machine |
 
 mod context;
+mod crowd;
 mod disk;
 mod figure;
 mod ledger;
@@ -99,6 +101,8 @@ enum What {
 }
 
 fn main() -> ExitCode {
+    // What went wrong is said in one line; a backtrace of the harness helps nobody.
+    std::panic::set_hook(Box::new(|_| {}));
     let Arguments { options, what } = Arguments::parse();
     match what {
         What::List => {

@@ -35,7 +35,7 @@ const WORDS: &[&str] = &[
 
 /// The message of a number.
 pub(crate) fn message(number: usize) -> Vec<u8> {
-    let mut words = Words(number as u64);
+    let mut words = Words(Dice::new(number as u64));
     let subject = words.some(4);
     let sender = format!("{}{number}@{}.example", words.one(), words.one());
     let mut head = format!(
@@ -136,10 +136,16 @@ fn shape(shape: usize, number: usize, words: &mut Words, head: &mut String) -> V
     }
 }
 
-/// A generator of words: xorshift, so that nothing depends on a library's version.
-struct Words(u64);
+/// Numbers at random, but the same ones again: xorshift, so that nothing depends on a library's
+/// version.
+pub(crate) struct Dice(u64);
 
-impl Words {
+impl Dice {
+    /// For a seed.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     fn next(&mut self) -> u64 {
         // Zero would stay zero.
         let mut state = self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -150,9 +156,21 @@ impl Words {
         state >> 16
     }
 
+    /// A number below `limit`, which is not zero.
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.next()).unwrap_or(0) % limit
+    }
+}
+
+/// A generator of words.
+struct Words(Dice);
+
+impl Words {
     fn one(&mut self) -> &'static str {
-        let at = usize::try_from(self.next()).unwrap_or(0) % WORDS.len();
-        WORDS.get(at).copied().unwrap_or("word")
+        WORDS
+            .get(self.0.below(WORDS.len()))
+            .copied()
+            .unwrap_or("word")
     }
 
     fn some(&mut self, count: usize) -> String {

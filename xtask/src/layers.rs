@@ -22,7 +22,7 @@ const ORDER: &[&[&str]] = &[
         "formats/milter",
     ],
     // services, lower ones first
-    &["services/ambient", "services/patterns"],
+    &["services/ambient", "services/lobby", "services/patterns"],
     &[
         "services/store",
         "services/dns",

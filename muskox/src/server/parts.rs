@@ -139,6 +139,7 @@ impl Services {
             limits: smtpd::Limits {
                 message_bytes: config.smtp.max_message_bytes,
                 recipients: config.smtp.max_recipients,
+                unproven_sessions: config.smtp.max_sessions / 2,
                 ..smtpd::Limits::default()
             },
             metrics: smtpd::Metrics::register(registry),

@@ -4,13 +4,13 @@ use directory::{AuthError, Exchange, Identity, Protocol, Step};
 use imap::MailboxName;
 use imap::command::{Authenticate, Login};
 use imap::response::{Continuation, ResponseCode, Status, StatusResponse};
+use lobby::Place;
 use sasl::{Mechanism, Secret, decode_response};
 use tokio::time::Instant;
 
 use crate::basic::Phase;
 use crate::client::Client;
 use crate::io::Ended;
-use crate::lobby::Place;
 use crate::metrics::{ByResult, SignIn};
 use crate::refusal;
 use crate::user::User;

@@ -38,7 +38,6 @@ mod idle;
 mod io;
 mod limits;
 mod list;
-mod lobby;
 mod mailbox;
 mod metrics;
 mod refusal;
@@ -57,6 +56,7 @@ use std::sync::Arc;
 
 use ambient::{Clock, Random};
 use directory::Directory;
+use lobby::Lobby;
 use mail::Mail;
 use rustls::ServerConfig;
 use smtp::Domain;
@@ -104,7 +104,7 @@ pub(crate) struct Server {
     /// Octets of messages and strings that may be in memory at a time, on their way in or out.
     pub(crate) budget: Arc<Semaphore>,
     /// Who has not signed in yet.
-    pub(crate) lobby: Arc<lobby::Lobby>,
+    pub(crate) lobby: Arc<Lobby>,
     /// Who has.
     pub(crate) users: Arc<user::Users>,
 }
@@ -132,7 +132,7 @@ impl Imapd {
     pub fn new(options: Options) -> Self {
         let budget = usize::try_from(options.limits.bytes_in_flight).unwrap_or(usize::MAX);
         let budget = Arc::new(Semaphore::new(budget.min(Semaphore::MAX_PERMITS)));
-        let lobby = Arc::new(lobby::Lobby::new(options.limits.unauthenticated_sessions));
+        let lobby = Arc::new(Lobby::new(options.limits.unauthenticated_sessions));
         let users = Arc::new(user::Users::new(options.limits.sessions_per_user));
         Self {
             server: Arc::new(Server {

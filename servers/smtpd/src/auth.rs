@@ -104,6 +104,7 @@ impl Session {
         );
         self.count_sign_in(SignIn::Success);
         self.identity = Some(identity);
+        self.proved();
         Reply::new(235, EnhancedCode(2, 7, 0), "Authentication successful")
     }
 

@@ -31,6 +31,9 @@ pub(crate) enum Ended {
     /// The server stops.
     #[error("shutdown")]
     Shutdown,
+    /// A newer client needed the place of one that had proved nothing.
+    #[error("made room for another client")]
+    Evicted,
     /// The client does not speak SMTP.
     #[error(transparent)]
     Line(#[from] LineError),

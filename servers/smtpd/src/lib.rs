@@ -37,6 +37,7 @@ use std::sync::Arc;
 use ambient::{Clock, Random};
 use directory::Directory;
 use filter::Filter;
+use lobby::Lobby;
 use mailauth::Authenticator;
 use policy::Policy;
 use queue::Queue;
@@ -103,6 +104,8 @@ pub(crate) struct Server {
     options: Options,
     /// Octets of messages that may still be received at a time.
     budget: Arc<Semaphore>,
+    /// Who has neither signed in nor sent mail.
+    lobby: Arc<Lobby>,
     signing: submission::Signing,
     rates: rate::Rates,
 }
@@ -134,10 +137,12 @@ impl Smtpd {
             .unwrap_or(usize::MAX)
             .min(Semaphore::MAX_PERMITS);
         let budget = Arc::new(Semaphore::new(in_flight));
+        let lobby = Arc::new(Lobby::new(options.limits.unproven_sessions));
         Self {
             server: Arc::new(Server {
                 options,
                 budget,
+                lobby,
                 signing: submission::Signing::default(),
                 rates: rate::Rates::default(),
             }),

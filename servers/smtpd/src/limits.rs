@@ -21,6 +21,11 @@ pub struct Limits {
     pub auth_failures: u32,
     /// RFC 5321 §4.5.3.2.7: how long a command is waited for.
     pub command_timeout: Duration,
+    /// Sessions that have neither signed in nor sent mail; the oldest makes room for a new one.
+    pub unproven_sessions: usize,
+    /// How long a client may take to say hello. RFC 5321 §4.5.3.2.7 would give it five minutes, which
+    /// nobody needs for that.
+    pub hello_timeout: Duration,
     /// How long a session may take until its first MAIL.
     pub first_mail_timeout: Duration,
     /// How long a message may take whatever its size; its size allows it more time, at
@@ -43,6 +48,8 @@ impl Default for Limits {
             idle_commands: 100,
             auth_failures: 5,
             command_timeout: Duration::from_secs(300),
+            unproven_sessions: 1_000,
+            hello_timeout: Duration::from_secs(60),
             first_mail_timeout: Duration::from_secs(600),
             data_timeout: Duration::from_secs(180),
             min_bytes_per_second: 500,

@@ -366,6 +366,7 @@ impl Session {
         match self.server.queue.accept(submission).await {
             Ok(_) => {
                 self.accepted += 1;
+                self.proved();
                 self.server
                     .metrics
                     .bytes

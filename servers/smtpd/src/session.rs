@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use directory::Identity;
+use lobby::Place;
 use smtp::command::{ClientName, Command};
 use smtp::line::{Expect, too_long};
 use smtp::{EnhancedCode, Reply};
@@ -37,6 +38,11 @@ pub(crate) struct Session {
     pub(crate) closing: bool,
     pub(crate) accepted: u32,
     pub(crate) started: Instant,
+    /// Since when the client may say hello: the start, or the end of the TLS handshake.
+    hello_since: Instant,
+    /// Among those that have proved nothing yet; a session in front of another server has none.
+    place: Option<Place>,
+    shutdown: CancellationToken,
     errors: u32,
     idle_commands: u32,
 }
@@ -55,8 +61,12 @@ impl Session {
         connection: Connection,
         shutdown: CancellationToken,
     ) -> Self {
+        let eviction = shutdown.child_token();
+        let is_stranger = connection.role != Role::Lmtp;
         Self {
-            io: Io::new(connection.stream, shutdown),
+            place: is_stranger.then(|| server.lobby.enter(eviction.clone())),
+            io: Io::new(connection.stream, eviction),
+            shutdown,
             role: connection.role,
             peer: SocketAddr::new(connection.peer.ip().to_canonical(), connection.peer.port()),
             id: server.random.token(SESSION_ID_LENGTH),
@@ -67,6 +77,7 @@ impl Session {
             closing: false,
             accepted: 0,
             started: Instant::now(),
+            hello_since: Instant::now(),
             errors: 0,
             idle_commands: 0,
             server,
@@ -85,7 +96,19 @@ impl Session {
                 Err(ended) => break Some(ended),
             }
         };
+        let evicted = self.place.is_some() && !self.shutdown.is_cancelled();
+        let ended = match ended {
+            Some(Ended::Shutdown) if evicted => Some(Ended::Evicted),
+            ended => ended,
+        };
         match &ended {
+            Some(Ended::Evicted) => {
+                self.io.reply(&Reply::new(
+                    421,
+                    EnhancedCode(4, 3, 2),
+                    "Too many connections, try again later",
+                ));
+            }
             Some(Ended::Shutdown) => {
                 self.io.reply(&Reply::new(
                     421,
@@ -123,6 +146,7 @@ impl Session {
             }
         }
         self.hello = None;
+        self.hello_since = Instant::now();
         self.transaction = None;
         Some(self)
     }
@@ -178,9 +202,17 @@ impl Session {
             .unwrap_or_default()
     }
 
+    /// The client has signed in or sent mail: it may stay.
+    pub(crate) fn proved(&mut self) {
+        self.place = None;
+    }
+
     /// When the next command must have come.
     fn deadline(&self) -> Instant {
         let limits = &self.server.limits;
+        if self.hello.is_none() {
+            return self.hello_since + limits.hello_timeout;
+        }
         let command = Instant::now() + limits.command_timeout;
         if self.transaction.is_some() || self.accepted > 0 {
             command

@@ -57,6 +57,36 @@ async fn shout(client: &mut Client, octets: &[u8], until: &str) -> Vec<String> {
     lines
 }
 
+/// whoever has proved nothing makes room, the oldest first; who has sent mail stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_connections_make_room_for_newer_ones() {
+    let server = TestServer::start_with(|config| config.smtp.max_sessions = 6, |_| {}).await;
+    let mut proved = Smtp::connect(server.address("mx")).await.unwrap();
+    let mail = message("bob@example.test", "bob@demo.test", "first");
+    let sent = proved.deliver("bob@example.test", &["bob@demo.test"], &mail);
+    assert_eq!(sent.await.unwrap().0, 250);
+    let mut silent = Vec::new();
+    for _ in 0..8 {
+        silent.push(Smtp::connect(server.address("mx")).await.unwrap());
+    }
+    // Half of the places are theirs: the first five have had to go.
+    for client in &mut silent[..5] {
+        let line = client.client.line().await.unwrap();
+        assert_eq!(
+            line.as_deref(),
+            Some("421 4.3.2 Too many connections, try again later")
+        );
+    }
+    for client in &mut silent[5..] {
+        assert_eq!(client.command("NOOP").await.unwrap().0, 250);
+    }
+    assert_eq!(proved.command("NOOP").await.unwrap().0, 250);
+    drop(silent);
+    drop(proved);
+    is_well(&server).await;
+    server.stop().await;
+}
+
 /// Cyrus CVE-2024-34055, Stalwart CVE-2025-61600, Dovecot CVE-2026-27857: what is announced costs
 /// nothing, and what is nested is not followed.
 #[tokio::test(flavor = "multi_thread")]

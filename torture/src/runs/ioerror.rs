@@ -36,7 +36,6 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
         let tracer = attach(
             process.id(),
             &[
-                
                 "-e",
                 &format!("trace={calls}"),
                 "-e",

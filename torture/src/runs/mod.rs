@@ -1,12 +1,19 @@
 //! The runs.
 
+mod corrupt;
 mod diskfull;
+mod dns;
+mod fds;
 mod fsync;
+mod idle;
 mod ioerror;
 mod kill;
+mod loops;
+mod malformed;
 mod portability;
 mod powercut;
 mod restart;
+mod slowloris;
 
 use std::time::Duration;
 
@@ -33,42 +40,25 @@ pub(crate) struct Run {
 }
 
 /// All of them, in the order of the table.
+#[rustfmt::skip]
 pub(crate) const ALL: &[Run] = &[
     Run::new("kill", "R-01", "kill -9 loses nothing", kill::run),
-    Run::new(
-        "powercut",
-        "R-02",
-        "a power cut loses nothing",
-        powercut::run,
-    ),
+    Run::new("powercut", "R-02", "a power cut loses nothing", powercut::run),
     Run::new("fsync", "R-03", "250 only after the flush", fsync::run),
-    Run::new(
-        "ioerror",
-        "R-04",
-        "a failing disk never costs an acknowledged message",
-        ioerror::run,
-    ),
-    Run::new(
-        "diskfull",
-        "R-05",
-        "a full disk defers mail and loses none",
-        diskfull::run,
-    ),
-    Run::new(
-        "restart",
-        "R-35",
-        "a restart under load loses nothing and is short",
-        restart::run,
-    ),
+    Run::new("ioerror", "R-04", "a failing disk costs no acknowledged message", ioerror::run),
+    Run::new("diskfull", "R-05", "a full disk defers mail and loses none", diskfull::run),
+    Run::new("fds", "R-06", "no free file descriptor hurts nobody who is there", fds::run),
+    Run::new("malformed", "R-12", "broken mail is kept as it is and harms nobody", malformed::run),
+    Run::new("slowloris", "R-14", "slow connections keep nobody out", slowloris::run),
+    Run::new("idle", "R-15", "waiting clients cost little and hear at once", idle::run),
+    Run::new("corrupt", "R-17", "damaged files: no crash, no wrong octet, caches made again", corrupt::run),
+    Run::new("restart", "R-35", "a restart under load loses nothing and is short", restart::run),
+    Run::new("dns", "R-36", "name servers in trouble cost time, never mail", dns::run),
+    Run::new("loops", "R-38", "mail that goes in circles comes to an end, with one report", loops::run),
     Run {
         in_all: false,
         quick_limit: Duration::from_secs(1_800),
-        ..Run::new(
-            "portability",
-            "R-18",
-            "the same data and the same answers on x86-64 and ARM64",
-            portability::run,
-        )
+        ..Run::new("portability", "R-18", "the same data, the same answers on both architectures", portability::run)
     },
 ];
 

@@ -1,7 +1,9 @@
-//! Clients that have not signed in: so many at a time, the oldest makes room for the newest.
+//! Clients that have not proved anything yet: so many at a time, the oldest makes room for the newest.
 //!
 //! Whoever floods the server with connections pushes out the flood's own first connections, and a
-//! client that signs in at once has left before its turn comes.
+//! client that comes to its business at once has left before its turn comes. A session holds its
+//! [`Place`] until it has signed in or sent mail. Start at [`Lobby::enter`].
+#![deny(missing_docs)]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 /// The clients by the order in which they came.
 #[derive(Debug)]
-pub(crate) struct Lobby {
+pub struct Lobby {
     limit: usize,
     waiting: Mutex<Waiting>,
 }
@@ -22,7 +24,9 @@ struct Waiting {
 }
 
 impl Lobby {
-    pub(crate) fn new(limit: usize) -> Self {
+    /// A lobby for so many clients.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
         Self {
             limit,
             waiting: Mutex::default(),
@@ -34,7 +38,8 @@ impl Lobby {
     }
 
     /// Lets a client in; `token` is cancelled when its place is needed.
-    pub(crate) fn enter(self: &Arc<Self>, token: CancellationToken) -> Place {
+    #[must_use]
+    pub fn enter(self: &Arc<Self>, token: CancellationToken) -> Place {
         let mut waiting = self.lock();
         if waiting.tokens.len() >= self.limit
             && let Some((_, oldest)) = waiting.tokens.pop_first()
@@ -53,7 +58,7 @@ impl Lobby {
 
 /// A client's place until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub struct Place {
     lobby: Arc<Lobby>,
     number: u64,
 }
