@@ -1,7 +1,7 @@
 //! How well the filter tells spam from ham: by its rules alone, and after it was taught the other
-//! half of the corpus.
+//! folds of the corpus.
 //!
-//! In this process, one filter without memory for all messages, then a fresh one for each half. No
+//! In this process, one filter without memory for all messages, then a fresh one for each fold. No
 //! message is judged by a filter that was taught it. What came over a network at the time (SPF,
 //! DKIM, block lists) is not there.
 
@@ -12,7 +12,7 @@ use filter::Verdict;
 use serde::Serialize;
 
 use super::alone::Alone;
-use super::corpus::{Class, Half, Message};
+use super::corpus::{Class, Folds, Message};
 use super::roc::{Point, Scores, share};
 use crate::error::{Context as _, Result};
 use crate::report::progress;
@@ -52,7 +52,8 @@ fn decimal(score: f32) -> f64 {
 struct Row<'a> {
     file: &'a str,
     class: Class,
-    half: Half,
+    /// Which fold it was asked in.
+    fold: usize,
     rules: Outcome,
     taught: Outcome,
 }
@@ -70,7 +71,7 @@ impl Knowledge {
     fn name(self) -> &'static str {
         match self {
             Self::Rules => "rules alone",
-            Self::Taught => "rules, and taught the other half",
+            Self::Taught => "rules, and taught the other folds",
         }
     }
 }
@@ -93,11 +94,10 @@ struct Tally {
     total: f64,
 }
 
-/// The points of the curve for one part of the corpus.
+/// The points of the curve.
 #[derive(Debug, Serialize)]
 struct Curve {
     knowledge: &'static str,
-    messages: &'static str,
     points: Vec<Point>,
 }
 
@@ -110,33 +110,37 @@ pub(super) struct Accuracy<'a> {
 }
 
 /// Judges everything.
-pub(super) async fn measure(messages: &[Message]) -> Result<Accuracy<'_>> {
+pub(super) async fn measure<'a>(messages: &'a [Message], folds: &Folds) -> Result<Accuracy<'a>> {
     progress(&format!("{} messages by rules alone", messages.len()));
+    let all: Vec<&Message> = messages.iter().collect();
     let alone = Alone::open().await?;
-    let rules = alone.judge(messages).await?;
+    let by_rules = alone.judge(&all).await?;
     alone.close().await;
     let mut rows = Vec::with_capacity(messages.len());
-    for half in Half::BOTH {
-        progress(&format!("{} messages, taught the others", half.name()));
-        let taught = Alone::open().await?;
-        taught.teach(messages, half.other()).await?;
-        let (asked, by_rules): (Vec<Message>, Vec<&Verdict>) = messages
-            .iter()
-            .zip(&rules)
-            .filter(|(message, _)| message.half == half)
-            .map(|(message, verdict)| (message.clone(), verdict))
-            .unzip();
-        let verdicts = taught.judge(&asked).await?;
-        taught.close().await;
-        let names = messages.iter().filter(|message| message.half == half);
-        for ((message, rules), taught) in names.zip(by_rules).zip(&verdicts) {
-            rows.push(Row {
-                file: &message.name,
-                class: message.class,
-                half,
-                rules: rules.into(),
-                taught: taught.into(),
-            });
+    for (fold, (taught, asked)) in folds.splits().enumerate() {
+        let count = asked.len();
+        progress(&format!(
+            "fold {}: {count} messages, taught the others",
+            fold + 1
+        ));
+        let pick = |indices: &[usize]| -> Vec<&'a Message> {
+            let message = |index: &usize| messages.get(*index);
+            indices.iter().filter_map(message).collect()
+        };
+        let filter = Alone::open().await?;
+        filter.teach(&pick(&taught)).await?;
+        let verdicts = filter.judge(&pick(&asked)).await?;
+        filter.close().await;
+        for (index, taught) in asked.into_iter().zip(&verdicts) {
+            if let (Some(message), Some(rules)) = (messages.get(index), by_rules.get(index)) {
+                rows.push(Row {
+                    file: &message.name,
+                    class: message.class,
+                    fold,
+                    rules: rules.into(),
+                    taught: taught.into(),
+                });
+            }
         }
     }
     rows.sort_by_key(|row| row.file);
@@ -148,29 +152,17 @@ pub(super) async fn measure(messages: &[Message]) -> Result<Accuracy<'_>> {
 }
 
 fn curves(rows: &[Row<'_>]) -> Vec<Curve> {
-    let parts = [
-        ("all", None),
-        ("even", Some(Half::Even)),
-        ("odd", Some(Half::Odd)),
-    ];
-    let mut curves = Vec::new();
-    for knowledge in Knowledge::BOTH {
-        for (messages, half) in parts {
-            let mut scores = Scores::default();
-            for row in rows
-                .iter()
-                .filter(|row| half.is_none_or(|half| row.half == half))
-            {
-                scores.add(row.class, row.outcome(knowledge).score);
-            }
-            curves.push(Curve {
-                knowledge: knowledge.name(),
-                messages,
-                points: scores.points(),
-            });
+    let curve = |knowledge: Knowledge| {
+        let mut scores = Scores::default();
+        for row in rows {
+            scores.add(row.class, row.outcome(knowledge).score);
         }
-    }
-    curves
+        Curve {
+            knowledge: knowledge.name(),
+            points: scores.points(),
+        }
+    };
+    Knowledge::BOTH.map(curve).into()
 }
 
 fn symbols(rows: &[Row<'_>]) -> BTreeMap<String, Tally> {
@@ -197,7 +189,7 @@ impl Accuracy<'_> {
 
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
         for curve in &self.curves {
-            writeln!(out, "{}, {} messages", curve.knowledge, curve.messages)?;
+            writeln!(out, "{}", curve.knowledge)?;
             for point in &curve.points {
                 writeln!(
                     out,

@@ -10,7 +10,7 @@ use store::{Db, StoreOptions};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use super::corpus::{Class, Half, Message};
+use super::corpus::{Class, Message};
 use crate::error::{Context as _, Error, Result};
 
 /// 14 November 2023: the same in every run, for messages that do not say when they came.
@@ -66,9 +66,9 @@ impl Alone {
         })
     }
 
-    /// Teaches one half, ham and spam in turn as their shares are.
-    pub(super) async fn teach(&self, messages: &[Message], half: Half) -> Result<()> {
-        for message in messages.iter().filter(|message| message.half == half) {
+    /// Teaches messages, one after the other.
+    pub(super) async fn teach(&self, messages: &[&Message]) -> Result<()> {
+        for message in messages {
             let opinion = match message.class {
                 Class::Ham => Opinion::Ham,
                 Class::Spam => Opinion::Spam,
@@ -81,7 +81,7 @@ impl Alone {
     }
 
     /// The verdict on each message, on all processors; nothing is learned from them.
-    pub(super) async fn judge(&self, messages: &[Message]) -> Result<Vec<Verdict>> {
+    pub(super) async fn judge(&self, messages: &[&Message]) -> Result<Vec<Verdict>> {
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         let mut tasks = JoinSet::new();
         for worker in 0..workers {

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use corpus::Message;
+use corpus::{Folds, Message};
 use speed::{Contest, Plan};
 
 use crate::error::{Context as _, Result};
@@ -45,6 +45,12 @@ pub(crate) struct Options {
     /// How well spam is told from ham, instead of how fast
     #[arg(long)]
     accuracy: bool,
+    /// With --accuracy: parts of the corpus; each is judged by a filter taught all others
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(2..))]
+    folds: u16,
+    /// With --accuracy: how messages are shuffled before they are dealt out to the folds
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
     /// The server's binary [default: muskox beside this program]
     #[arg(long, value_name = "FILE")]
     muskox: Option<PathBuf>,
@@ -74,7 +80,8 @@ fn judge(options: &Options, messages: &[Message]) -> Result<()> {
         .enable_all()
         .build()
         .context("the runtime")?;
-    let accuracy = runtime.block_on(accuracy::measure(messages))?;
+    let folds = Folds::deal(messages, options.folds.into(), options.seed);
+    let accuracy = runtime.block_on(accuracy::measure(messages, &folds))?;
     accuracy.print()?;
     let text = serde_json::to_vec(&accuracy).map_err(io::Error::from);
     keep(options, &text.context("the result")?)

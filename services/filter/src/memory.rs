@@ -22,10 +22,16 @@ use crate::verdict::{Action, Verdict};
 const MAX_ACCOUNTS: usize = 20;
 /// Hosts of links that the network is asked about.
 const MAX_LINKS: usize = 40;
-/// The most that words count against a message, and for it. Alone they file nothing as junk.
-const BAYES_SPAM: f64 = 5.8;
-const BAYES_HAM: f64 = 4.5;
-/// Probabilities nearer to the middle say nothing.
+/// The most that words count against a message, and for it: more than most rules, because the
+/// recipients' own judgement is the better judge. Against it, words must be all but sure before
+/// they file it as junk alone, and alone they never refuse it.
+const BAYES_SPAM: f64 = 10.0;
+const BAYES_HAM: f64 = 8.0;
+/// The log odds from which on words count, and those from which on they count most. Newsletters
+/// talk a little like spam: against a message words must be surer than for it.
+const SPAM_ODDS: (f64, f64) = (2.0, 6.0);
+const HAM_ODDS: (f64, f64) = (0.0, 4.0);
+/// Scores nearer to nothing are left out.
 const BAYES_CLEAR: f64 = 0.1;
 /// What a bad and a good reputation count at most.
 const REPUTATION_SPAM: f64 = 2.0;
@@ -600,20 +606,25 @@ impl Material {
 
 /// The classifier's signal; none when it cannot tell.
 fn bayes(found: &Classification) -> Option<Signal> {
-    let probability = found.probability?;
-    let strength = (probability - 0.5) * 2.0;
-    if strength.abs() < BAYES_CLEAR {
+    let score = words_score(found.log_odds()?);
+    if score.abs() < BAYES_CLEAR {
         return None;
     }
-    let percent = format!("{:.1} %", probability * 100.0);
-    let signal = if strength > 0.0 {
-        let score = single(strength * BAYES_SPAM);
-        Signal::new("BAYES_SPAM", score, "its words are those of spam")
+    let percent = format!("{:.1} %", found.probability? * 100.0);
+    let signal = if score > 0.0 {
+        Signal::new("BAYES_SPAM", single(score), "its words are those of spam")
     } else {
-        let score = single(strength * BAYES_HAM);
-        Signal::new("BAYES_HAM", score, "its words are those of wanted mail")
+        let description = "its words are those of wanted mail";
+        Signal::new("BAYES_HAM", single(score), description)
     };
     Some(signal.with(percent))
+}
+
+/// What words count, given the log odds that they are spam's: a straight line between the odds
+/// where they begin to count and those where they count most.
+fn words_score(odds: f64) -> f64 {
+    let share = |odds: f64, (from, to): (f64, f64)| ((odds - from) / (to - from)).clamp(0.0, 1.0);
+    BAYES_SPAM * share(odds, SPAM_ODDS) - BAYES_HAM * share(-odds, HAM_ODDS)
 }
 
 fn reputation(name: &str, found: &Reputation) -> Option<Signal> {
@@ -646,4 +657,34 @@ fn single(score: f64) -> f32 {
 )]
 fn share(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_count_more_the_surer_they_are_and_nothing_in_the_middle() {
+        for (odds, score) in [
+            (-20.0, -8.0),
+            (-4.0, -8.0),
+            (-1.0, -2.0),
+            (0.0, 0.0),
+            (2.0, 0.0),
+            (3.0, 2.5),
+            (6.0, 10.0),
+            (20.0, 10.0),
+        ] {
+            assert_eq!(words_score(odds), score, "{odds}");
+        }
+    }
+
+    #[test]
+    fn words_alone_refuse_nothing_and_file_as_junk_only_what_is_all_but_sure() {
+        let thresholds = crate::Thresholds::default();
+        let (junk, reject) = (thresholds.junk.unwrap(), thresholds.reject.unwrap());
+        let score = |odds| single(words_score(odds));
+        assert!(score(4.0) < junk && score(4.5) >= junk);
+        assert!(score(20.0) < reject);
+    }
 }

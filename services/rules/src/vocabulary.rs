@@ -277,7 +277,7 @@ vocabulary! {
         HtmlUnbalanced = "html.unbalanced",
         /// HTML consists of images and (nearly) no text.
         HtmlImageOnly = "html.image_only",
-        /// A link shows one domain and leads to another.
+        /// A link shows an address of one domain and leads to another.
         LinkMismatch = "link.mismatch",
         /// A link shows https and leads to http.
         LinkDowngrade = "link.downgrade",

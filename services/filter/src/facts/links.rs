@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use text::html::Page;
-use text::url::{self, Url};
+use text::url::{self, Found, Url};
 
 use super::attached::Attached;
 use super::body::Body;
@@ -97,18 +97,19 @@ impl Links {
         }
     }
 
-    /// Whether a link's text shows another place than it leads to.
-    fn compare(&mut self, shown: &str, target: usize) {
+    /// Whether a link's text shows another place than it leads to. A name among other words, as in
+    /// "Example.com: today's news", is no address.
+    fn compare(&mut self, text: &str, target: usize) {
         let Some(target) = self.parsed.get(target) else {
             return;
         };
-        let Some(shown) = url::find(shown).next() else {
+        let Some(shown) = url::find(text).next() else {
             return;
         };
         let (Some(host), Some(name)) = (target.domain(), shown.url.domain()) else {
             return;
         };
-        self.mismatch |= !related(name, host);
+        self.mismatch |= is_address(&shown, text) && !related(name, host);
         self.downgrade |=
             !shown.url.flags.bare && shown.url.scheme == "https" && target.scheme == "http";
     }
@@ -158,4 +159,13 @@ impl Links {
     pub(crate) fn any(&self, is: impl Fn(&Url) -> bool) -> bool {
         self.parsed.iter().any(is)
     }
+}
+
+/// Whether readers take it for an address: it says `https:` or `www.`, or it is all there is.
+fn is_address(shown: &Found<'_>, text: &str) -> bool {
+    let www = |start: &str| start.eq_ignore_ascii_case("www.");
+    !shown.url.flags.bare
+        || shown.written.get(..4).is_some_and(www)
+        || text.trim_matches(|c: char| !c.is_alphanumeric())
+            == shown.written.trim_matches(|c: char| !c.is_alphanumeric())
 }

@@ -501,6 +501,21 @@ fn links() -> Vec<Row> {
             false,
         ),
         Row(
+            "flag = 'link.mismatch'",
+            link("(example.com)", "https://evil.example.net/"),
+            true,
+        ),
+        Row(
+            "flag = 'link.mismatch'",
+            link("sign in at www.example.com", "https://evil.example.net/"),
+            true,
+        ),
+        Row(
+            "flag = 'link.mismatch'",
+            link("Example.com: the news", "https://count.example.net/c?q=1"),
+            false,
+        ),
+        Row(
             "flag = 'link.downgrade'",
             link("https://www.example.com/", "http://www.example.com/"),
             true,

@@ -144,6 +144,17 @@ pub struct Classification {
     pub learned_ham: u64,
 }
 
+impl Classification {
+    /// The probability as the logarithm of its odds, -20 to 20: 0 is the middle, 2 is 88 % and 6 is
+    /// 99.8 %. Where probabilities crowd near their ends, this still tells sure from surer.
+    #[must_use]
+    pub fn log_odds(&self) -> Option<f64> {
+        // Never of 0 or 1: evidence is bounded. See `model.rs`.
+        let odds = |probability: f64| libm::log(probability / (1.0 - probability));
+        self.probability.map(odds)
+    }
+}
+
 /// What an owner has learned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stats {
