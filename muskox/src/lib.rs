@@ -2,11 +2,12 @@
 //!
 //! [`cli`] is what the binary runs; [`server`] puts the services and the protocol servers
 //! together and keeps them running; [`control`] is the socket between the two; [`demo`] is a
-//! server that needs nothing. Protocols are in `servers/`, rules of mail in `services/`.
+//! server that needs nothing; [`sandbox`] is what a running server may not do. Protocols are in `servers/`, rules of mail in `services/`.
 
 pub mod cli;
 pub mod config;
 pub mod control;
 pub mod demo;
 mod logging;
+pub mod sandbox;
 pub mod server;

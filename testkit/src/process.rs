@@ -71,7 +71,8 @@ impl Site {
              [imap]\nlisten = []\nlisten_tls = [\"127.0.0.1:{imaps}\"]\n\
              [dns]\nnameservers = [\"{nameserver}\"]\n\
              [metrics]\nlisten = \"127.0.0.1:{metrics}\"\n\
-             [control]\nsocket = {:?}\n[log]\nlevel = \"warn\"\n",
+             [control]\nsocket = {:?}\n[log]\nlevel = \"warn\"\n\
+             [service]\nroot = true\n",
             self.path().join("control.sock"),
         );
         std::fs::write(self.config(), text).expect("a configuration");

@@ -251,7 +251,9 @@ pub(crate) async fn sign_in(address: SocketAddr) -> std::io::Result<Imap> {
     let answer = imap
         .command(&format!("LOGIN {ACCOUNT} \"{PASSWORD}\""))
         .await?;
-    assert!(answer.is_ok(), "{answer:?}");
+    if !answer.is_ok() {
+        return Err(std::io::Error::other(answer.tagged));
+    }
     Ok(imap)
 }
 

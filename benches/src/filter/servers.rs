@@ -42,7 +42,7 @@ impl<'a> Muskox<'a> {
              [imap]\nlisten = []\nlisten_tls = []\n\
              [dns]\nnameservers = [\"{nameserver}\"]\n\
              [metrics]\nlisten = \"{metrics}\"\n\
-             [control]\nsocket = {:?}\n\
+             [control]\nsocket = {:?}\n[service]\nroot = true\n\
              [filter]\nrspamd = [\"{filter}\"]\npassword = \"{PASSWORD}\"\n\
              network = false\nautolearn = false\n",
             directory.join("data"),

@@ -24,7 +24,7 @@ pub(super) fn start(setting: &Setting<'_>) -> Result<Server> {
          [tls]\ncertificate = {:?}\nkey = {:?}\n\
          [dns]\nnameservers = [\"{nameserver}\"]\n\
          [metrics]\nlisten = \"{metrics}\"\n\
-         [control]\nsocket = {socket:?}\n",
+         [control]\nsocket = {socket:?}\n[service]\nroot = true\n",
         certificate.chain, certificate.key,
     );
     write(&config, &text)?;

@@ -54,6 +54,9 @@ pub struct Config {
     /// The database.
     #[serde(default)]
     pub store: StoreConfig,
+    /// Who the server is, and what it may do.
+    #[serde(default)]
+    pub service: ServiceConfig,
 }
 
 /// `[smtp]`
@@ -353,6 +356,28 @@ impl Default for StoreConfig {
     }
 }
 
+/// `[service]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServiceConfig {
+    /// The user that a server becomes that root has started: a name, or `uid:gid`.
+    pub user: Option<String>,
+    /// Whether it may stay root.
+    pub root: bool,
+    /// Whether files and system calls that it does not need are given up.
+    pub sandbox: bool,
+}
+
+impl Default for ServiceConfig {
+    fn default() -> Self {
+        Self {
+            user: None,
+            root: false,
+            sandbox: true,
+        }
+    }
+}
+
 impl Config {
     /// A configuration with every default, for `hostname`.
     #[must_use]
@@ -372,6 +397,7 @@ impl Config {
             log: LogConfig::default(),
             control: ControlConfig::default(),
             store: StoreConfig::default(),
+            service: ServiceConfig::default(),
         }
     }
 

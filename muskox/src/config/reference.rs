@@ -259,6 +259,21 @@ pub const KEYS: &[Key] = &[
         "cache_mib",
         "Memory for database pages, in MiB, of all connections together.",
     ),
+    key(
+        "service",
+        "user",
+        "User that a server becomes that root has started, a name or uid:gid. Not needed under systemd, whose unit names one.",
+    ),
+    key(
+        "service",
+        "root",
+        "Whether the server may stay root. Without this, or user, it does not start as root.",
+    ),
+    key(
+        "service",
+        "sandbox",
+        "Whether the server gives up files (Landlock) and system calls (seccomp) that it never needs.",
+    ),
 ];
 
 /// The reference page in Markdown.

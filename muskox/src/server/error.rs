@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::config::ConfigError;
+use crate::sandbox::SandboxError;
 
 /// Why a server does not start, or stopped. Its text is one line for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +13,9 @@ pub enum StartError {
     /// The configuration is refused.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The sandbox cannot be entered.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
     /// The database cannot be opened.
     #[error("data directory {}: {source}", path.display())]
     Store {

@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::control::{self, Handler};
 use crate::demo::Captures;
+use crate::sandbox;
 use judge::FilterJudge;
 use listener::{Listener, Slots};
 use maps::FilterMaps;
@@ -408,6 +409,9 @@ impl Keeper {
 /// It could not start, or the store failed while it ran.
 pub async fn serve(config: Config, path: PathBuf) -> Result<(), StartError> {
     let server = Server::start(&config, Parts::default()).await?;
+    if config.service.sandbox {
+        sandbox::close()?;
+    }
     for (name, address) in server.addresses() {
         tracing::info!(listener = name, %address, "listening");
     }
