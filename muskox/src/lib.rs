@@ -10,3 +10,4 @@ pub mod control;
 pub mod demo;
 mod logging;
 pub mod server;
+pub mod version;

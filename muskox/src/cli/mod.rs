@@ -46,7 +46,7 @@ pub use output::Output;
 #[derive(Debug, Parser)]
 #[command(
     name = "muskox",
-    version,
+    version = crate::version::VERSION,
     max_term_width = 100,
     arg_required_else_help = true
 )]

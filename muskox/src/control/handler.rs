@@ -10,6 +10,7 @@ use smtp::{Address, Domain};
 use super::protocol::{AccountRequest, AliasRequest, DomainRequest, Failure, FailureKind, Request};
 use crate::demo::Captures;
 use crate::server::Services;
+use crate::version::{CHANNEL, VERSION};
 
 mod filtering;
 mod keys;
@@ -244,7 +245,8 @@ impl Handler {
     async fn status(&self) -> Outcome {
         let queued = self.services.queue.count().await?;
         let mut status = serde_json::Map::new();
-        status.insert("version".into(), env!("CARGO_PKG_VERSION").into());
+        status.insert("version".into(), VERSION.into());
+        status.insert("channel".into(), CHANNEL.into());
         status.insert("hostname".into(), self.hostname.to_string().into());
         status.insert(
             "store".into(),

@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::control::{self, Handler};
 use crate::demo::Captures;
+use crate::version::VERSION;
 use judge::FilterJudge;
 use listener::{Listener, Slots};
 use maps::FilterMaps;
@@ -412,7 +413,7 @@ pub async fn serve(config: Config, path: PathBuf) -> Result<(), StartError> {
         tracing::info!(listener = name, %address, "listening");
     }
     tracing::info!(
-        version = env!("CARGO_PKG_VERSION"), hostname = %config.hostname,
+        version = VERSION, hostname = %config.hostname,
         data = %config.data_dir.display(), "muskox is ready"
     );
     let failed = signals::until_stopped(&server, &path).await;
