@@ -10,4 +10,5 @@ pub mod control;
 pub mod demo;
 mod logging;
 pub mod server;
+mod verification;
 pub mod version;

@@ -16,6 +16,7 @@ mod filtering;
 mod keys;
 mod mail;
 mod policy;
+mod upgrade;
 
 pub(crate) use keys::{dkim_record, first_keys};
 
@@ -67,6 +68,7 @@ impl Handler {
             Request::Map(request) => self.map(request).await,
             Request::Sender(request) => self.sender(request).await,
             Request::Setting(request) => self.setting(request).await,
+            Request::Upgrade(request) => self.upgrade(request).await,
             Request::Status => self.status().await,
             Request::Check => self.check().await,
         }
@@ -244,6 +246,7 @@ impl Handler {
 
     async fn status(&self) -> Outcome {
         let queued = self.services.queue.count().await?;
+        let data = self.services.db.provenance().await?;
         let mut status = serde_json::Map::new();
         status.insert("version".into(), VERSION.into());
         status.insert("channel".into(), CHANNEL.into());
@@ -257,6 +260,10 @@ impl Handler {
             }
             .into(),
         );
+        status.insert("schema".into(), data.schema.into());
+        if let Some(version) = data.created_by {
+            status.insert("created_by".into(), version.into());
+        }
         status.insert("queued_messages".into(), queued.into());
         for (name, address) in &self.addresses {
             status.insert((*name).into(), address.to_string().into());
