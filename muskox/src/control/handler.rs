@@ -9,7 +9,7 @@ use smtp::{Address, Domain};
 
 use super::protocol::{AccountRequest, AliasRequest, DomainRequest, Failure, FailureKind, Request};
 use crate::demo::Captures;
-use crate::server::Services;
+use crate::server::{Services, with_causes};
 use crate::version::{CHANNEL, VERSION};
 
 mod filtering;
@@ -301,13 +301,6 @@ impl From<directory::Error> for Failure {
             }
             _ => FailureKind::Invalid,
         };
-        let mut message = error.to_string();
-        let mut source = std::error::Error::source(&error);
-        while let Some(error) = source {
-            message.push_str(": ");
-            message.push_str(&error.to_string());
-            source = error.source();
-        }
-        Self::new(kind, message)
+        Self::new(kind, with_causes(&error))
     }
 }

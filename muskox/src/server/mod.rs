@@ -37,6 +37,7 @@ use listener::{Listener, Slots};
 use maps::FilterMaps;
 
 pub use error::StartError;
+pub(crate) use error::with_causes;
 pub use parts::{Parts, Services};
 
 /// How long the tasks of a stopping server are waited for.
