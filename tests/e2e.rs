@@ -14,6 +14,7 @@
 //! | `filterd` | the filter for other mail servers: rspamc, Postfix |
 //! | `antivirus` | clamd |
 //! | `operator` | configuration, command line, signals, metrics |
+//! | `upgrade` | data of earlier releases; channels, `muskox upgrade` |
 //! | `interop` | real clients and servers of Debian |
 
 #[path = "e2e/antivirus.rs"]
@@ -42,6 +43,8 @@ mod patterns;
 mod rulesets;
 #[path = "e2e/transcripts.rs"]
 mod transcripts;
+#[path = "e2e/upgrade.rs"]
+mod upgrade;
 
 /// The binary under test.
 fn binary() -> &'static std::path::Path {

@@ -11,3 +11,5 @@ pub mod demo;
 mod logging;
 pub mod sandbox;
 pub mod server;
+mod verification;
+pub mod version;

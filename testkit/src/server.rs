@@ -41,21 +41,8 @@ impl TestServer {
         configure: impl FnOnce(&mut Config),
         replace: impl FnOnce(&mut Parts),
     ) -> Self {
-        crate::panics::watch();
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let mut config = demo::configuration(directory.path(), Ports::Any).expect("ports");
-        configure(&mut config);
-        let world = World::start().await.expect("a world");
-        let mut parts = world.parts().expect("parts");
-        parts.hashing = Some(Hashing::cheap_for_tests());
-        replace(&mut parts);
-        let server = Server::start(&config, parts).await.expect("a server");
-        let this = Self {
-            server,
-            world,
-            config,
-            directory,
-        };
+        let this = Self::open(directory, configure, replace).await;
         let domain = Domain::parse("demo.test").expect("a domain");
         this.directory()
             .create_domain(NewDomain::new(domain))
@@ -64,6 +51,28 @@ impl TestServer {
         this.account("alice@demo.test").await;
         this.account("bob@demo.test").await;
         this
+    }
+
+    /// A server on the data that `directory` has already, at new ports.
+    pub async fn open(
+        directory: tempfile::TempDir,
+        configure: impl FnOnce(&mut Config),
+        replace: impl FnOnce(&mut Parts),
+    ) -> Self {
+        crate::panics::watch();
+        let mut config = demo::configuration(directory.path(), Ports::Any).expect("ports");
+        configure(&mut config);
+        let world = World::start().await.expect("a world");
+        let mut parts = world.parts().expect("parts");
+        parts.hashing = Some(Hashing::cheap_for_tests());
+        replace(&mut parts);
+        let server = Server::start(&config, parts).await.expect("a server");
+        Self {
+            server,
+            world,
+            config,
+            directory,
+        }
     }
 
     fn directory(&self) -> &directory::Directory {
@@ -257,6 +266,11 @@ impl TestServer {
     /// Stops the server after checking that every counter and reference of its store is right and
     /// that nothing has panicked.
     pub async fn stop(self) {
+        drop(self.stopped().await);
+    }
+
+    /// The same; the data stay as long as their directory is held.
+    pub async fn stopped(self) -> tempfile::TempDir {
         let services = &self.server.services;
         let mail = services.mail.fsck().await.expect("a check of the mail");
         assert!(mail.is_empty(), "{mail:?}");
@@ -266,6 +280,7 @@ impl TestServer {
         self.world.stop().await;
         let panics = crate::panics::seen();
         assert!(panics.is_empty(), "{panics:#?}");
+        self.directory
     }
 
     /// Starts the server again on the same data, at other ports.

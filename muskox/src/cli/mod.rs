@@ -27,6 +27,7 @@ mod sender;
 mod serve;
 mod setting;
 mod status;
+mod upgrade;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -46,7 +47,7 @@ pub use output::Output;
 #[derive(Debug, Parser)]
 #[command(
     name = "muskox",
-    version,
+    version = crate::version::VERSION,
     max_term_width = 100,
     arg_required_else_help = true
 )]
@@ -93,6 +94,9 @@ enum Command {
     /// The database
     #[command(subcommand)]
     Db(status::DbVerb),
+    /// From one version of the program to the next
+    #[command(subcommand)]
+    Upgrade(upgrade::Verb),
     /// The configuration
     #[command(subcommand)]
     Config(config::Verb),
@@ -175,6 +179,7 @@ fn ask_server(command: &Command, asker: &Asker, output: &Output) -> Result<(), F
         Command::Quarantine(verb) => quarantine::run(verb, asker, output),
         Command::Status => status::run(asker, output),
         Command::Db(status::DbVerb::Check) => status::check(asker, output),
+        Command::Upgrade(verb) => upgrade::run(verb, asker, output),
         Command::Serve
         | Command::Demo(_)
         | Command::Config(_)

@@ -188,7 +188,7 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 /// A value in a table. Text may come from strangers: control characters are escaped.
-fn cell(value: Option<&Value>) -> String {
+pub(super) fn cell(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => "-".to_owned(),
         Some(Value::String(text)) => printable(text),

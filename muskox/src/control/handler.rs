@@ -9,12 +9,14 @@ use smtp::{Address, Domain};
 
 use super::protocol::{AccountRequest, AliasRequest, DomainRequest, Failure, FailureKind, Request};
 use crate::demo::Captures;
-use crate::server::Services;
+use crate::server::{Services, with_causes};
+use crate::version::{CHANNEL, VERSION};
 
 mod filtering;
 mod keys;
 mod mail;
 mod policy;
+mod upgrade;
 
 pub(crate) use keys::{dkim_record, first_keys};
 
@@ -66,6 +68,7 @@ impl Handler {
             Request::Map(request) => self.map(request).await,
             Request::Sender(request) => self.sender(request).await,
             Request::Setting(request) => self.setting(request).await,
+            Request::Upgrade(request) => self.upgrade(request).await,
             Request::Status => self.status().await,
             Request::Check => self.check().await,
         }
@@ -243,8 +246,10 @@ impl Handler {
 
     async fn status(&self) -> Outcome {
         let queued = self.services.queue.count().await?;
+        let data = self.services.db.provenance().await?;
         let mut status = serde_json::Map::new();
-        status.insert("version".into(), env!("CARGO_PKG_VERSION").into());
+        status.insert("version".into(), VERSION.into());
+        status.insert("channel".into(), CHANNEL.into());
         status.insert("hostname".into(), self.hostname.to_string().into());
         status.insert(
             "store".into(),
@@ -255,6 +260,10 @@ impl Handler {
             }
             .into(),
         );
+        status.insert("schema".into(), data.schema.into());
+        if let Some(version) = data.created_by {
+            status.insert("created_by".into(), version.into());
+        }
         status.insert("queued_messages".into(), queued.into());
         for (name, address) in &self.addresses {
             status.insert((*name).into(), address.to_string().into());
@@ -292,13 +301,6 @@ impl From<directory::Error> for Failure {
             }
             _ => FailureKind::Invalid,
         };
-        let mut message = error.to_string();
-        let mut source = std::error::Error::source(&error);
-        while let Some(error) = source {
-            message.push_str(": ");
-            message.push_str(&error.to_string());
-            source = error.source();
-        }
-        Self::new(kind, message)
+        Self::new(kind, with_causes(&error))
     }
 }

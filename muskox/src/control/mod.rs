@@ -19,7 +19,7 @@ pub use handler::Handler;
 pub(crate) use handler::{dkim_record, first_keys};
 pub use protocol::{
     AccountRequest, AliasRequest, CapturedRequest, DkimAlgorithm, DkimRequest, DomainRequest,
-    Failure, FailureKind, QueueRequest, Reply, Request,
+    Failure, FailureKind, QueueRequest, Reply, Request, UpgradeRequest,
 };
 pub use server::serve;
 

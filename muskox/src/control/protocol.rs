@@ -41,6 +41,8 @@ pub enum Request {
     Setting(SettingRequest),
     /// `muskox filter …`
     Filter(FilterRequest),
+    /// `muskox upgrade …`
+    Upgrade(UpgradeRequest),
     /// `muskox status`
     Status,
     /// `muskox db check`: recomputes every counter and reference, and reads every blob.
@@ -159,6 +161,16 @@ pub enum CapturedRequest {
     List,
     /// One, whole.
     Show { number: usize },
+}
+
+/// Verbs of `muskox upgrade` that the running server carries out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UpgradeRequest {
+    /// Which programs wrote the data, and which may open them.
+    Status,
+    /// From now on older programs may not.
+    Finalize,
 }
 
 /// What the server answers.

@@ -13,6 +13,7 @@ use tls::Verification;
 use super::client::{ImapClient, MailClient};
 use super::{Captured, Demo, Person, Ports, configuration, seed, world};
 use crate::cli::{Failed, Output};
+use crate::version::VERSION;
 
 /// How long mail may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -22,10 +23,7 @@ pub(super) async fn run(directory: &Path, output: &Output) -> Result<(), Failed>
     let started = Instant::now();
     let config = configuration(directory, Ports::Any)?;
     let demo = Demo::start(&config).await?;
-    output.line(format_args!(
-        "muskox {} demo --check",
-        env!("CARGO_PKG_VERSION")
-    ));
+    output.line(format_args!("muskox {} demo --check", VERSION));
     let mut check = Check {
         demo: &demo,
         output,

@@ -24,6 +24,7 @@ use crate::cli::{Failed, Output, runtime};
 use crate::config::{Config, LogConfig, LogLevel};
 use crate::logging;
 use crate::server::{Server, StartError};
+use crate::version::VERSION;
 
 pub use capture::{CaptureServer, Captured, Captures};
 pub use world::{World, ca_path};
@@ -198,7 +199,7 @@ fn introduce(demo: &Demo, config: &Config, seeded: usize, options: &Options, out
     let port = |name| demo.server.address(name).map_or(0, |at| at.port());
     output.line(format_args!(
         "muskox {} demo ({})   data: {} ({kept})",
-        env!("CARGO_PKG_VERSION"),
+        VERSION,
         std::env::consts::ARCH,
         config.data_dir.display(),
     ));

@@ -17,7 +17,7 @@ pub enum StartError {
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
     /// The database cannot be opened.
-    #[error("data directory {}: {source}", path.display())]
+    #[error("data directory {}: {}", path.display(), with_causes(source))]
     Store {
         /// The data directory.
         path: PathBuf,
@@ -81,4 +81,11 @@ impl StartError {
     pub fn is_configuration(&self) -> bool {
         matches!(self, Self::Config(_) | Self::Relay(_) | Self::Filter(_))
     }
+}
+
+/// What an error says, and what its causes say, on one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let texts: Vec<String> = causes.map(ToString::to_string).collect();
+    texts.join(": ")
 }

@@ -11,10 +11,13 @@ use prometheus_client::registry::{Registry, Unit};
 use queue::Queue;
 use store::Db;
 
+use crate::version::{CHANNEL, VERSION};
+
 /// Shows the services' own counters in `registry`.
 pub(super) fn register(registry: &mut Registry, db: Db, queue: Queue) {
     let build = vec![
-        ("version", env!("CARGO_PKG_VERSION")),
+        ("version", VERSION),
+        ("channel", CHANNEL),
         ("arch", std::env::consts::ARCH),
     ];
     registry.register("muskox_build", "The program", Info::new(build));

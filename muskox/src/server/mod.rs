@@ -32,11 +32,13 @@ use crate::config::Config;
 use crate::control::{self, Handler};
 use crate::demo::Captures;
 use crate::sandbox;
+use crate::version::VERSION;
 use judge::FilterJudge;
 use listener::{Listener, Slots};
 use maps::FilterMaps;
 
 pub use error::StartError;
+pub(crate) use error::with_causes;
 pub use parts::{Parts, Services};
 
 /// How long the tasks of a stopping server are waited for.
@@ -416,7 +418,7 @@ pub async fn serve(config: Config, path: PathBuf) -> Result<(), StartError> {
         tracing::info!(listener = name, %address, "listening");
     }
     tracing::info!(
-        version = env!("CARGO_PKG_VERSION"), hostname = %config.hostname,
+        version = VERSION, hostname = %config.hostname,
         data = %config.data_dir.display(), "muskox is ready"
     );
     let failed = signals::until_stopped(&server, &path).await;

@@ -21,6 +21,7 @@ use super::filtering::{Filtering, Surroundings};
 use super::{StartError, identity, metrics};
 use crate::config::Config;
 use crate::demo::Captures;
+use crate::version::VERSION;
 
 /// What a caller replaces: the demo its outside world, a test also time and chance. `None` is what
 /// a real server uses.
@@ -222,6 +223,7 @@ async fn open_store(
     faults: Option<Arc<dyn store::Faults>>,
 ) -> Result<Db, StartError> {
     let mut options = StoreOptions::new(&config.data_dir, Arc::clone(clock), Arc::clone(random));
+    options.program = VERSION.to_owned();
     options.faults = faults;
     options.readers = config.store.readers;
     options.cache_bytes = config.store.cache_mib << 20;

@@ -12,9 +12,10 @@ use tokio::sync::{mpsc, oneshot};
 use crate::blob::{Blobs, Swept};
 use crate::fsck::{self, FsckReport};
 use crate::place::Place;
+use crate::provenance::{self, Provenance};
 use crate::shared::Shared;
 use crate::sqlite::checkpoint::{self, RESTART_AT, Signal};
-use crate::sqlite::migrate::migrate;
+use crate::sqlite::migrate::{self, Opener};
 use crate::sqlite::open::{Role, connect};
 use crate::sqlite::readers;
 use crate::sqlite::session::Session;
@@ -246,6 +247,23 @@ impl Db {
         fsck::fsck(self).await
     }
 
+    /// Which programs wrote the data, and which may open them.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn provenance(&self) -> Result<Provenance, Error> {
+        self.read(provenance::read).await
+    }
+
+    /// Ends the time in which an older program may open the data: takes away what only older ones
+    /// need, and has them refused from now on.
+    ///
+    /// # Errors
+    /// [`Error::NotNewest`], and those of [`Db::write`]; nothing has changed then.
+    pub async fn finalize(&self) -> Result<Provenance, Error> {
+        self.write(migrate::finalize).await
+    }
+
     /// Runs what is queued, moves the log into the database and ends all threads. Everything after
     /// it answers [`Error::Closed`]. A second call does nothing.
     pub async fn close(&self) {
@@ -313,8 +331,13 @@ impl Start<'_> {
         threads: &mut Threads,
     ) -> Result<mpsc::Sender<writer::Request>, Error> {
         let database = self.place.database();
-        let mut connection = connect(&database, Role::Writer, self.options.cache_bytes / 2)?;
-        migrate(&mut connection)?;
+        let connection = connect(&database, Role::Writer, self.options.cache_bytes / 2)?;
+        let opener = Opener {
+            program: &self.options.program,
+            now: self.options.clock.now(),
+            faults: &self.options.faults,
+        };
+        migrate::migrate(&connection, &opener)?;
         self.place.sync()?;
         let (sender, requests) = mpsc::channel(QUEUE);
         let (options, signal) = (self.options.clone(), signal.clone());

@@ -14,14 +14,36 @@ pub enum Error {
     /// Another process has this data directory open.
     #[error("the data directory {} is in use by another process", .0.display())]
     InUse(PathBuf),
-    /// The database was written by a newer version of the program. Nothing was changed.
-    #[error("the database has schema version {found}, this program knows {supported}")]
+    /// The database was written by a newer program, and older ones cannot use it. Nothing was
+    /// changed.
+    #[error(
+        "the data were last opened by muskox {}, and need a program that knows schema {oldest}; \
+         this one knows {supported}. Start that version or a later one, or go back to a copy made \
+         before the upgrade was finalized",
+        program.as_deref().unwrap_or("of a newer version")
+    )]
     NewerVersion {
-        /// What the database says.
-        found: u32,
-        /// The newest version this program can read.
+        /// The version of the program that opened the database last, if it says so.
+        program: Option<String>,
+        /// The oldest schema that a program must know to open it.
+        oldest: u32,
+        /// The newest schema this program knows.
         supported: u32,
     },
+    /// An upgrade to a newer schema is not this program's to finalize. Nothing was changed.
+    #[error(
+        "the data have schema {found} and this program knows {supported}: finalize the upgrade \
+         with the program that made it"
+    )]
+    NotNewest {
+        /// What the database says.
+        found: u32,
+        /// The newest schema this program knows.
+        supported: u32,
+    },
+    /// There is no database in this directory.
+    #[error("{} has no data of this program", .0.display())]
+    NoData(PathBuf),
     /// The file is an SQLite database, but not one of ours.
     #[error("{} is not a database of this program", .0.display())]
     Foreign(PathBuf),

@@ -168,6 +168,10 @@ fn check_chunk(
                 counted: *counted,
             });
         }
+        // Nobody needs it any more, and the sweeper may be deleting it just now.
+        if *recorded == 0 && *counted == 0 {
+            continue;
+        }
         match blobs.load(reader, id) {
             Ok(_) => {}
             Err(Error::Damaged { id, reason }) => report.push(Problem::Damaged { id, reason }),

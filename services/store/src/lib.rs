@@ -15,6 +15,7 @@
 #![deny(missing_docs)]
 
 pub mod blob;
+mod copy;
 mod db;
 mod error;
 mod fault;
@@ -24,6 +25,7 @@ mod id;
 mod metrics;
 mod options;
 mod place;
+mod provenance;
 mod shared;
 mod sqlite;
 #[cfg(test)]
@@ -32,6 +34,7 @@ mod transaction;
 mod value;
 
 pub use blob::{Blobs, StagedBlob, Swept};
+pub use copy::{Copied, copy};
 pub use db::Db;
 pub use error::{Error, Violation};
 pub use fault::{Fault, Faults, Operation};
@@ -40,5 +43,6 @@ pub use hub::{Event, Hub};
 pub use id::{AccountId, BlobId, DomainId};
 pub use metrics::{Histogram, Metrics};
 pub use options::StoreOptions;
+pub use provenance::Provenance;
 pub use transaction::{Reader, Tx};
 pub use value::{Row, Value};

@@ -14,6 +14,8 @@ pub struct StoreOptions {
     /// The data directory; made if missing (its parent must exist). Holds `mail.db`, `blobs/` and
     /// the lock file.
     pub dir: PathBuf,
+    /// The version of the program, noted in the database; this crate's unless told.
+    pub program: String,
     /// The time that transactions and sweeps see.
     pub clock: Arc<dyn Clock>,
     /// Where blob ids come from.
@@ -32,6 +34,7 @@ impl StoreOptions {
     pub fn new(dir: impl Into<PathBuf>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
         Self {
             dir: dir.into(),
+            program: env!("CARGO_PKG_VERSION").to_owned(),
             clock,
             random,
             readers: 4,

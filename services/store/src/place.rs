@@ -9,9 +9,9 @@ use std::sync::{Mutex, PoisonError};
 use crate::Error;
 
 /// The database.
-const DATABASE: &str = "mail.db";
+pub(crate) const DATABASE: &str = "mail.db";
 /// The directory of large blobs.
-const BLOBS: &str = "blobs";
+pub(crate) const BLOBS: &str = "blobs";
 /// Locked as long as the store is open; its content means nothing.
 const LOCK: &str = "lock";
 /// Written and removed to ask the file system whether it still takes data.
@@ -100,14 +100,7 @@ impl Place {
 
     /// Bytes that an unprivileged process may still write; 0 if there are no inodes left.
     pub(crate) fn free_bytes(&self) -> Result<u64, Error> {
-        let space = rustix::fs::statvfs(&self.dir).map_err(io::Error::from)?;
-        // File systems without a fixed number of inodes report none at all.
-        let inodes_gone = space.f_files > 0 && space.f_favail == 0;
-        Ok(if inodes_gone {
-            0
-        } else {
-            space.f_bavail.saturating_mul(space.f_frsize)
-        })
+        free_bytes(&self.dir)
     }
 
     /// Writes a little and removes it: [`Error::Full`] when the disk or the quota is exhausted.
@@ -119,6 +112,18 @@ impl Place {
     }
 }
 
+/// Bytes that an unprivileged process may still write in `dir`; 0 if there are no inodes left.
+pub(crate) fn free_bytes(dir: &Path) -> Result<u64, Error> {
+    let space = rustix::fs::statvfs(dir).map_err(io::Error::from)?;
+    // File systems without a fixed number of inodes report none at all.
+    let inodes_gone = space.f_files > 0 && space.f_favail == 0;
+    Ok(if inodes_gone {
+        0
+    } else {
+        space.f_bavail.saturating_mul(space.f_frsize)
+    })
+}
+
 /// Makes a directory only its owner may use.
 pub(crate) fn make_private_dir(dir: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
@@ -126,7 +131,7 @@ pub(crate) fn make_private_dir(dir: &Path) -> io::Result<()> {
 }
 
 /// Opens a file; one that is missing is made so that only its owner may use it.
-fn make_private_file(path: &Path) -> io::Result<File> {
+pub(crate) fn make_private_file(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
     File::options()
         .create(true)

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Handler, Outcome, internal};
 use crate::control::protocol::{CapturedRequest, Failure, FailureKind, QueueRequest};
+use crate::verification::verify;
 
 /// Messages read at a time when all are listed.
 const PAGE: u32 = 1_000;
@@ -117,14 +118,9 @@ impl Handler {
     }
 
     pub(super) async fn check(&self) -> Outcome {
-        let blobs = self.services.db.fsck().await.map_err(internal)?;
-        let mail = self.services.mail.fsck().await.map_err(internal)?;
-        let mut findings: Vec<String> = blobs.problems.iter().map(ToString::to_string).collect();
-        findings.extend(mail.iter().map(ToString::to_string));
-        if blobs.more > 0 {
-            findings.push(format!("and {} more", blobs.more));
-        }
-        Ok(json!({ "blobs": blobs.blobs, "bytes": blobs.bytes, "findings": findings }))
+        let services = &self.services;
+        let verification = verify(&services.db, &services.mail).await;
+        serde_json::to_value(verification.map_err(internal)?).map_err(internal)
     }
 }
 

@@ -197,15 +197,12 @@ pub(crate) async fn off_reactor<T: Send + 'static>(
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::Connection;
-
     use super::*;
-    use crate::sqlite::migrate::migrate;
+    use crate::sqlite::migrate::migrated;
 
     #[test]
     fn the_sweep_reads_only_what_is_released_and_looks_references_up() {
-        let mut connection = Connection::open_in_memory().unwrap();
-        migrate(&mut connection).unwrap();
+        let connection = migrated();
         let mut explain = connection
             .prepare(&format!("EXPLAIN QUERY PLAN {DELETE}"))
             .unwrap();

@@ -1,62 +1,205 @@
-//! Forward-only, numbered migrations.
+//! Numbered migrations in two halves, so that an operator can go back to the program of before.
+//!
+//! - **Expand** adds: tables, indexes, columns that rows of an older program may lack. Opening the
+//!   database carries out all that are pending in one transaction, so a program that dies meanwhile
+//!   leaves the schema it found. Programs from the migration's `oldest` on go on working with it.
+//! - **Contract** takes away what only older programs need. [`finalize`] carries it out, and from
+//!   then on programs that do not know the schema are refused. A later migration that cannot live
+//!   with older programs any more says so with its `oldest`, and what is still to be contracted up
+//!   to there is done before it.
 //!
 //! The files hold the SQL subset common to all back ends. For SQLite this runner replaces `{id}`,
 //! `{int}` and `{bytes}` by its types, makes every table STRICT, and clusters a table by its key
-//! (WITHOUT ROWID) when that key has several columns. The schema's version is `user_version`.
+//! (WITHOUT ROWID) when that key has several columns. The schema's version is `user_version`; who
+//! wrote the data, and the oldest schema a program must know, is in the table `provenance`.
 
-use rusqlite::{Connection, TransactionBehavior};
+use ambient::Timestamp;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use crate::Error;
+use crate::fault::{self, FaultSource, Operation};
+use crate::provenance::{self, Provenance};
+use crate::sqlite::session::{Session, SqliteTx};
+use crate::{Error, Reader, Tx};
+
+/// One version of the schema: what leads to it from the version before.
+#[derive(Debug, Clone, Copy)]
+struct Migration {
+    /// Run when the database is opened. Only adds, unless `oldest` is its own version.
+    expand: &'static str,
+    /// Run when the upgrade is finalized; empty if no older program is in the way.
+    contract: &'static str,
+    /// Programs that know this version of the schema work with the database after `expand`.
+    oldest: u32,
+}
+
+impl Migration {
+    /// The migration to `version` that no older program works with: there is nothing to finalize.
+    const fn breaking(version: u32, sql: &'static str) -> Self {
+        Self {
+            expand: sql,
+            contract: "",
+            oldest: version,
+        }
+    }
+}
 
 /// The migrations in order; the n-th takes a database from version n - 1 to version n.
-const MIGRATIONS: &[&str] = &[
-    include_str!("../../migrations/0001_initial.sql"),
-    include_str!("../../migrations/0002_policy.sql"),
-    include_str!("../../migrations/0003_learn.sql"),
-    include_str!("../../migrations/0004_verdict.sql"),
+const MIGRATIONS: &[Migration] = &[
+    Migration::breaking(1, include_str!("../../migrations/0001_initial.sql")),
+    Migration::breaking(2, include_str!("../../migrations/0002_policy.sql")),
+    Migration::breaking(3, include_str!("../../migrations/0003_learn.sql")),
+    Migration::breaking(4, include_str!("../../migrations/0004_verdict.sql")),
+    Migration::breaking(5, include_str!("../../migrations/0005_provenance.sql")),
 ];
 
 /// "Mskx" in the database header: the file is one of ours.
 const APPLICATION_ID: i64 = 0x4d73_6b78;
+/// SQLite only.
+const APPLICATION: &str = "PRAGMA application_id";
+/// SQLite only.
+const OBJECTS: &str = "SELECT count(*) FROM sqlite_schema";
 
-/// Brings the database to the newest version this program knows; says whether anything changed.
-pub(crate) fn migrate(connection: &mut Connection) -> Result<bool, Error> {
-    run(connection, MIGRATIONS)
+/// Who opens a database, when, and what goes wrong meanwhile.
+#[derive(Debug)]
+pub(crate) struct Opener<'a> {
+    pub(crate) program: &'a str,
+    pub(crate) now: Timestamp,
+    pub(crate) faults: &'a FaultSource,
 }
 
-fn run(connection: &mut Connection, migrations: &[&str]) -> Result<bool, Error> {
-    let supported = u32::try_from(migrations.len()).unwrap_or(u32::MAX);
-    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if found > supported {
-        return Err(Error::NewerVersion { found, supported });
-    }
-    let application: i64 =
-        connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    let ours = if found == 0 {
-        tables == 0
-    } else {
-        application == APPLICATION_ID
-    };
-    if !ours {
-        return Err(Error::Foreign(connection.path().unwrap_or_default().into()));
-    }
-    let pending = migrations
-        .iter()
-        .zip(1u32..)
-        .skip_while(|(_, version)| *version <= found);
-    for (migration, version) in pending {
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for statement in statements(migration) {
-            transaction.execute(&statement, [])?;
+/// Brings the database to the newest version this program knows, and notes who opened it.
+pub(crate) fn migrate(connection: &Connection, opener: &Opener<'_>) -> Result<(), Error> {
+    let database = connection.path().unwrap_or_default();
+    let (found, now) = transact(connection, opener, |tx| {
+        if is_ours(tx)? {
+            open(tx, MIGRATIONS, opener.program)
+        } else {
+            Err(Error::Foreign(database.into()))
         }
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", version)?;
-        transaction.commit()?;
-        tracing::info!(version, "the database schema was brought up to date");
+    })?;
+    if found < now {
+        tracing::info!(from = found, to = now, "the schema was brought up to date");
+    } else if now > newest(MIGRATIONS) {
+        tracing::info!(
+            schema = now,
+            "the data are a newer program's, and not finalized"
+        );
     }
-    Ok(found < supported)
+    Ok(())
+}
+
+/// Takes away what only older programs need, and refuses them from now on.
+pub(crate) fn finalize(tx: &mut dyn Tx) -> Result<Provenance, Error> {
+    close(tx, MIGRATIONS)
+}
+
+/// Runs `change` in a transaction: all of it happens, or nothing.
+fn transact<T>(
+    connection: &Connection,
+    opener: &Opener<'_>,
+    change: impl FnOnce(&mut dyn Tx) -> Result<T, Error>,
+) -> Result<T, Error> {
+    fault::check_database(opener.faults, Operation::Begin)?;
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    let mut session = Session::new(&transaction);
+    let value = change(&mut SqliteTx::new(&mut session, opener.faults, opener.now))?;
+    drop(session);
+    fault::check_database(opener.faults, Operation::Commit)?;
+    transaction.commit()?;
+    Ok(value)
+}
+
+/// Whether a program of this name made the database, or nobody yet.
+fn is_ours(reader: &mut dyn Reader) -> Result<bool, Error> {
+    let application = reader.query_one(APPLICATION, &[], |row| row.int(0))?;
+    let objects = reader.query_one(OBJECTS, &[], |row| row.int(0))?;
+    let new = objects == Some(0) && provenance::read(reader)?.schema == 0;
+    Ok(new || application == Some(APPLICATION_ID))
+}
+
+/// Expands the schema as far as `migrations` go; its version before and after.
+fn open(tx: &mut dyn Tx, migrations: &[Migration], program: &str) -> Result<(u32, u32), Error> {
+    let mut data = provenance::read(tx)?;
+    let (found, supported) = (data.schema, newest(migrations));
+    if data.oldest_schema > supported {
+        return Err(Error::NewerVersion {
+            program: data.opened_by,
+            oldest: data.oldest_schema,
+            supported,
+        });
+    }
+    for (migration, version) in migrations.iter().zip(1..) {
+        if version <= found {
+            continue;
+        }
+        contract(tx, migrations, &mut data, migration.oldest.min(version - 1))?;
+        execute(tx, migration.expand)?;
+        data.oldest_schema = data.oldest_schema.max(migration.oldest);
+        data.schema = version;
+    }
+    if data.schema > found {
+        let (application, schema) = (APPLICATION_ID, data.schema);
+        let header =
+            format!("PRAGMA application_id = {application}; PRAGMA user_version = {schema}");
+        execute(tx, &header)?;
+    }
+    let (by, at) = (Some(program.to_owned()), Some(date(tx.now())));
+    if found == 0 {
+        (data.created_by, data.created_at) = (by.clone(), at.clone());
+    }
+    (data.opened_by, data.opened_at) = (by, at);
+    provenance::record(tx, &data)?;
+    Ok((found, data.schema))
+}
+
+/// Contracts everything; only a program that knows all of it can.
+fn close(tx: &mut dyn Tx, migrations: &[Migration]) -> Result<Provenance, Error> {
+    let mut data = provenance::read(tx)?;
+    let supported = newest(migrations);
+    if data.schema > supported {
+        return Err(Error::NotNewest {
+            found: data.schema,
+            supported,
+        });
+    }
+    let schema = data.schema;
+    contract(tx, migrations, &mut data, schema)?;
+    provenance::record(tx, &data)?;
+    Ok(data)
+}
+
+/// Takes away what programs that do not know version `to` need.
+fn contract(
+    tx: &mut dyn Tx,
+    migrations: &[Migration],
+    data: &mut Provenance,
+    to: u32,
+) -> Result<(), Error> {
+    for (migration, version) in migrations.iter().zip(1..) {
+        if data.oldest_schema < version && version <= to {
+            execute(tx, migration.contract)?;
+            data.oldest_schema = version;
+        }
+    }
+    Ok(())
+}
+
+/// Runs statements of a migration. A session keeps what it has prepared, so they live as long as the
+/// program: there are few, and they run once.
+fn execute(tx: &mut dyn Tx, sql: &str) -> Result<(), Error> {
+    for statement in statements(sql) {
+        tx.exec(statement.leak(), &[])?;
+    }
+    Ok(())
+}
+
+fn newest(migrations: &[Migration]) -> u32 {
+    u32::try_from(migrations.len()).unwrap_or(u32::MAX)
+}
+
+/// In the form of RFC 3339.
+fn date(time: Timestamp) -> String {
+    jiff::Timestamp::from_second(time.0).map_or_else(|_| time.to_string(), |at| at.to_string())
 }
 
 /// The statements of a migration in SQLite's dialect.
@@ -119,114 +262,18 @@ fn split(migration: &str) -> Vec<String> {
         .collect()
 }
 
+/// An empty database with the whole schema.
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn memory() -> Connection {
-        Connection::open_in_memory().unwrap()
-    }
-
-    /// Every object of the schema, spaces and comments normalised.
-    fn schema(connection: &Connection) -> Vec<(String, String)> {
-        let mut statement = connection
-            .prepare("SELECT name, COALESCE(sql, '') FROM sqlite_schema ORDER BY name")
-            .unwrap();
-        let rows = statement
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
-            .unwrap();
-        rows.map(|row| {
-            row.map(|(name, sql): (String, String)| (name, words(&sql)))
-                .unwrap()
-        })
-        .collect()
-    }
-
-    fn words(sql: &str) -> String {
-        sql.split_whitespace().collect::<Vec<_>>().join(" ")
-    }
-
-    #[test]
-    fn an_empty_database_and_all_migrations_give_the_schema_one_by_one_or_together() {
-        let mut together = memory();
-        assert!(migrate(&mut together).unwrap());
-        let mut stepwise = memory();
-        for count in 1..=MIGRATIONS.len() {
-            assert!(run(&mut stepwise, &MIGRATIONS[..count]).unwrap());
-        }
-        assert_eq!(schema(&together), schema(&stepwise));
-        assert!(
-            !migrate(&mut together).unwrap(),
-            "a second run changes nothing"
-        );
-    }
-
-    #[test]
-    fn every_table_is_strict_and_a_composite_key_clusters_it() {
-        let mut connection = memory();
-        migrate(&mut connection).unwrap();
-        let mut statement = connection
-            .prepare(
-                "SELECT name, strict, wr FROM pragma_table_list
-                 WHERE schema = 'main' AND name NOT LIKE 'sqlite_%'",
-            )
-            .unwrap();
-        let tables: Vec<(String, bool, bool)> = statement
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-            .unwrap()
-            .map(Result::unwrap)
-            .collect();
-        assert!(tables.len() > 15);
-        assert!(tables.iter().all(|(_, strict, _)| *strict), "{tables:?}");
-        let clustered = |name: &str| tables.iter().any(|(table, _, wr)| table == name && *wr);
-        assert!(clustered("entry") && clustered("queue_rcpt"));
-        assert!(!clustered("blob") && !clustered("message"));
-    }
-
-    #[test]
-    fn semicolons_and_quotes_in_comments_and_strings_do_not_split() {
-        let sql = "-- a; b's\nCREATE TABLE a (x TEXT DEFAULT ';--''');-- c;\nSELECT 1;\n -- end";
-        assert_eq!(
-            split(sql),
-            ["CREATE TABLE a (x TEXT DEFAULT ';--''')", "SELECT 1"]
-        );
-    }
-
-    #[test]
-    fn a_newer_database_is_refused_and_left_alone() {
-        let mut connection = memory();
-        migrate(&mut connection).unwrap();
-        let newer = u32::try_from(MIGRATIONS.len()).unwrap() + 1;
-        connection
-            .pragma_update(None, "user_version", newer)
-            .unwrap();
-        let before = schema(&connection);
-        let error = migrate(&mut connection).unwrap_err();
-        assert!(matches!(error, Error::NewerVersion { found, .. } if found == newer));
-        assert_eq!(schema(&connection), before);
-    }
-
-    #[test]
-    fn a_database_of_another_program_is_refused() {
-        let mut connection = memory();
-        connection.execute("CREATE TABLE theirs (x)", []).unwrap();
-        assert!(matches!(migrate(&mut connection), Err(Error::Foreign(_))));
-        connection.pragma_update(None, "user_version", 1).unwrap();
-        assert!(matches!(migrate(&mut connection), Err(Error::Foreign(_))));
-    }
-
-    #[test]
-    fn a_migration_that_fails_leaves_the_version_before_it() {
-        let mut connection = memory();
-        let steps = [
-            "CREATE TABLE a (x {int});",
-            "CREATE TABLE b (x {int}); CREATE TABLE a (y {int});",
-        ];
-        assert!(run(&mut connection, &steps).is_err());
-        let version: u32 = connection
-            .pragma_query_value(None, "user_version", |row| row.get(0))
-            .unwrap();
-        assert_eq!(version, 1);
-        assert_eq!(schema(&connection).len(), 1);
-    }
+pub(crate) fn migrated() -> Connection {
+    let connection = Connection::open_in_memory().expect("a database in memory");
+    let opener = Opener {
+        program: "0.1.0",
+        now: Timestamp(0),
+        faults: &None,
+    };
+    migrate(&connection, &opener).expect("the schema");
+    connection
 }
+
+#[cfg(test)]
+mod tests;

@@ -302,17 +302,22 @@ fn the_file_of_another_blob_is_refused_also_for_ranges() {
 async fn the_check_names_damage_wrong_counts_and_strangers() {
     use crate::Problem;
     let store = Fixture::new();
-    let (db, damaged) = (store.db.clone(), noise(99_999, 7));
-    let (damaged, miscounted) = tokio::task::spawn_blocking(move || {
+    let account = store.db.write(|tx| add_account(tx, "a@example.org"));
+    let account = account.await.unwrap();
+    let staged = store.db.blobs().stage(noise(99_999, 7)).await.unwrap();
+    let damaged = staged.id;
+    let delivery = store.db.write(move |tx| deliver(tx, account, &staged));
+    delivery.await.unwrap();
+    let db = store.db.clone();
+    let miscounted = tokio::task::spawn_blocking(move || {
         let miscounted = put(&db, b"small");
-        let id = put(&db, &damaged);
         set(
             &db,
             miscounted,
             "UPDATE blob SET refs = ?2 WHERE id = ?1",
             3i64.into(),
         );
-        (id, miscounted)
+        miscounted
     })
     .await
     .unwrap();

@@ -117,7 +117,7 @@ fn copy(from: &Path, to: &Path) {
 
 /// Fails the `at`-th operation of a kind it is told, counted from 1; 0 is never.
 #[derive(Debug)]
-struct FailAt {
+pub(crate) struct FailAt {
     at: AtomicU64,
     seen: AtomicU64,
     only: Option<Operation>,
@@ -125,7 +125,7 @@ struct FailAt {
 }
 
 impl FailAt {
-    fn never(only: Option<Operation>, fault: Fault) -> Arc<Self> {
+    pub(crate) fn never(only: Option<Operation>, fault: Fault) -> Arc<Self> {
         Arc::new(Self {
             at: AtomicU64::new(0),
             seen: AtomicU64::new(0),
@@ -135,12 +135,12 @@ impl FailAt {
     }
 
     /// Fails the `count`-th operation from now on.
-    fn arm(&self, count: u64) {
+    pub(crate) fn arm(&self, count: u64) {
         self.seen.store(0, Ordering::SeqCst);
         self.at.store(count, Ordering::SeqCst);
     }
 
-    fn has_fired(&self) -> bool {
+    pub(crate) fn has_fired(&self) -> bool {
         let at = self.at.load(Ordering::SeqCst);
         at > 0 && self.seen.load(Ordering::SeqCst) >= at
     }

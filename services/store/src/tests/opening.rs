@@ -76,24 +76,76 @@ async fn every_answered_write_survives_a_kill() {
     }
 }
 
-#[tokio::test]
-async fn a_newer_database_is_refused_and_left_alone() {
-    let store = Fixture::new();
-    store.db.close().await;
-    let file = store.dir.path().join("mail.db");
-    let raw = rusqlite::Connection::open(&file).unwrap();
-    raw.pragma_update(None, "user_version", 1_000).unwrap();
-    drop(raw);
-    let error = Db::open(options(store.dir.path(), &store.clock)).unwrap_err();
-    assert!(
-        matches!(error, Error::NewerVersion { found: 1_000, .. }),
-        "{error:?}"
+/// Changes the database of a closed store as a newer program would have.
+fn newer(store: &Fixture, oldest_schema: u32) {
+    let raw = rusqlite::Connection::open(store.dir.path().join("mail.db")).unwrap();
+    let sql = format!(
+        "PRAGMA user_version = 1000;
+         UPDATE provenance SET value = '9.8.7' WHERE name = 'opened_by';
+         UPDATE provenance SET value = '{oldest_schema}' WHERE name = 'oldest_schema'"
     );
-    let raw = rusqlite::Connection::open(&file).unwrap();
-    let version: i64 = raw
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .unwrap();
-    assert_eq!(version, 1_000);
+    raw.execute_batch(&sql).unwrap();
+}
+
+#[tokio::test]
+async fn a_newer_database_is_used_if_it_says_so_and_else_refused_and_left_alone() {
+    let store = Fixture::new();
+    let data = store.db.provenance().await.unwrap();
+    assert_eq!(data.schema, data.oldest_schema);
+    assert_eq!(data.created_by.as_deref(), Some(env!("CARGO_PKG_VERSION")));
+    store.db.close().await;
+    newer(&store, data.schema);
+    let store = store.reopened().await;
+    store.db.write(|tx| add_name(tx, "a")).await.unwrap();
+    assert!(matches!(
+        store.db.finalize().await,
+        Err(Error::NotNewest { found: 1_000, .. })
+    ));
+    assert_eq!(store.db.provenance().await.unwrap().schema, 1_000);
+    store.db.close().await;
+    newer(&store, data.schema + 1);
+    let file = store.dir.path().join("mail.db");
+    let before = std::fs::read(&file).unwrap();
+    let error = Db::open(options(store.dir.path(), &store.clock)).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("opened by muskox 9.8.7"), "{text}");
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_copy_beside_a_running_store_is_whole_and_the_original_stays_as_it_is() {
+    let store = Fixture::new();
+    let account = store.db.write(|tx| add_account(tx, "a@example.org"));
+    let account = account.await.unwrap();
+    let mut copies = Vec::new();
+    for number in 0..20 {
+        let staged = store.db.blobs().stage(noise(40_000, number)).await.unwrap();
+        let delivery = store.db.write(move |tx| deliver(tx, account, &staged));
+        delivery.await.unwrap();
+        if number % 5 == 0 {
+            let (from, to) = (store.dir.path().to_owned(), tempfile::tempdir().unwrap());
+            copies.push(tokio::task::spawn_blocking(move || {
+                crate::copy(&from, to.path()).map(|copied| (copied, to))
+            }));
+        }
+    }
+    let mut read = 0;
+    for copy in copies {
+        let (copied, dir) = copy.await.unwrap().unwrap();
+        assert!(copied.database_bytes > 0 && copied.provenance.schema > 0);
+        let db = Db::open(options(dir.path(), &store.clock)).unwrap();
+        let report = db.fsck().await.unwrap();
+        assert!(report.is_clean(), "{report:?}");
+        read += report.blobs;
+        db.close().await;
+    }
+    assert!(read >= 4, "{read}");
+    assert_eq!(store.db.fsck().await.unwrap().blobs, 20);
+    let empty = tempfile::tempdir().unwrap();
+    assert!(matches!(
+        crate::copy(empty.path(), empty.path()),
+        Err(Error::NoData(_))
+    ));
 }
 
 #[test]
