@@ -6,6 +6,7 @@
 //! | `mailflow` | the way of a message through every door |
 //! | `outbound` | queue, retries, reports, captured mail |
 //! | `hostile` | smuggling, injection, floods, broken MIME |
+//! | `console` | what a start logs |
 //! | `durability` | `kill -9` under load, restart, disk trouble |
 //! | `patterns` | pattern databases on the command line |
 //! | `filter` | verdicts, maps, lists, thresholds: what becomes of a message |
@@ -19,6 +20,8 @@
 
 #[path = "e2e/antivirus.rs"]
 mod antivirus;
+#[path = "e2e/console.rs"]
+mod console;
 #[path = "e2e/durability.rs"]
 mod durability;
 #[path = "e2e/filter.rs"]

@@ -95,6 +95,12 @@ enum What {
         #[arg(long, default_value = "docs/RELIABILITY.md")]
         page: PathBuf,
     },
+    /// In a process of its own, of the run `sandbox`: what an attacker would try
+    #[command(hide = true)]
+    Attempts {
+        /// The server's configuration
+        file: PathBuf,
+    },
     /// One run
     #[command(external_subcommand)]
     One(Vec<String>),
@@ -111,13 +117,8 @@ fn main() -> ExitCode {
             }
             ExitCode::SUCCESS
         }
-        What::Report { files, page } => match report::write(&files, &page) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("torture: {error}");
-                ExitCode::FAILURE
-            }
-        },
+        What::Report { files, page } => ended(report::write(&files, &page)),
+        What::Attempts { file } => ended(runs::attempt(&file)),
         What::All { names } => suite::all(&options, &names),
         What::One(words) => {
             let Some(run) = words.first().and_then(|name| runs::find(name)) else {
@@ -130,6 +131,16 @@ fn main() -> ExitCode {
                 words => After::parse_from(words).options,
             };
             suite::one(run, &Context::new(options))
+        }
+    }
+}
+
+fn ended<E: std::fmt::Display>(result: Result<(), E>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("torture: {error}");
+            ExitCode::FAILURE
         }
     }
 }

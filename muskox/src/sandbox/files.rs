@@ -1,10 +1,5 @@
 //! Which files the server may open. Landlock hands it down to every thread.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "makes the server's own directories before it starts"
-)]
-
 use std::fmt;
 use std::path::{Path, PathBuf};
 

@@ -35,6 +35,14 @@ const FAULTS: [Fault; 6] = [
     Fault::Garbage,
 ];
 
+/// One fault.
+#[derive(Debug, Clone, Copy)]
+struct Round {
+    kind: Kind,
+    fault: Fault,
+    number: usize,
+}
+
 /// What is damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -64,13 +72,16 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
     fs::create_dir(&good)?;
     make(context, &good)?;
     let mut tally = Tally::default();
-    for round in 0..rounds {
-        let fault = FAULTS[round % FAULTS.len()];
-        let kind = KINDS[round / FAULTS.len() % KINDS.len()];
+    for number in 0..rounds {
+        let round = Round {
+            kind: KINDS[number / FAULTS.len() % KINDS.len()],
+            fault: FAULTS[number % FAULTS.len()],
+            number,
+        };
         let bad = context.directory().join("bad");
         let paths = [&good, &bad].map(|path| path.display().to_string());
         program("cp", &["-a", &paths[0], &paths[1]])?;
-        one(context, &bad, kind, fault, round, &mut tally)?;
+        one(context, &bad, round, &mut tally)?;
         fs::remove_dir_all(&bad)?;
     }
     let mut figures = Figures::default();
@@ -138,15 +149,13 @@ fn make(context: &Context, directory: &Path) -> Result<()> {
     Ok(())
 }
 
-fn one(
-    context: &Context,
-    directory: &Path,
-    kind: Kind,
-    fault: Fault,
-    round: usize,
-    tally: &mut Tally,
-) -> Result<()> {
-    let mut dice = Dice::new(round as u64);
+fn one(context: &Context, directory: &Path, round: Round, tally: &mut Tally) -> Result<()> {
+    let Round {
+        kind,
+        fault,
+        number,
+    } = round;
+    let mut dice = Dice::new(number as u64);
     let victims = files(directory, kind);
     let Some(victim) = victims.get(dice.below(victims.len().max(1))) else {
         return Ok(());

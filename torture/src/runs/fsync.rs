@@ -134,81 +134,78 @@ struct Seen {
     files: usize,
 }
 
+/// What was written and not flushed yet.
+#[derive(Debug, Default)]
+struct Unflushed {
+    log: bool,
+    files: BTreeSet<String>,
+    directories: BTreeSet<String>,
+}
+
+impl Unflushed {
+    /// A flush of the file or directory of this name has succeeded.
+    fn flushed(&mut self, path: &str) {
+        self.log &= !path.ends_with("-wal");
+        // A file is flushed under the name it has then.
+        self.files.remove(path);
+        self.directories.remove(path);
+    }
+}
+
 /// Reads a trace: a 250 for a message needs everything that was written before it flushed.
 fn judge(trace: &str) -> Seen {
     let mut seen = Seen::default();
-    let mut unflushed_log = false;
-    let mut files: BTreeSet<String> = BTreeSet::new();
-    let mut directories: BTreeSet<String> = BTreeSet::new();
+    let mut unflushed = Unflushed::default();
     // A flush that another thread's call interrupts is over when it is resumed.
-    let mut pending: Vec<(String, String)> = Vec::new();
+    let mut pending: Vec<(&str, &str)> = Vec::new();
     for line in trace.lines() {
         let Some((thread, call)) = line.trim_start().split_once(char::is_whitespace) else {
             continue;
         };
         let call = call.trim_start();
-        if let Some(rest) = call.strip_prefix("<... ") {
-            let done = rest.starts_with("fsync") || rest.starts_with("fdatasync");
-            if done && rest.ends_with("= 0") {
-                if let Some(at) = pending.iter().rposition(|(owner, _)| owner == thread) {
-                    let (_, path) = pending.remove(at);
-                    flushed(&path, &mut unflushed_log, &mut files, &mut directories);
-                }
-            }
-            continue;
-        }
+        let name = call.split('(').next().unwrap_or_default();
         let path = between(call, '<', '>').unwrap_or_default();
-        if call.starts_with("fsync(") || call.starts_with("fdatasync(") {
-            if call.ends_with("<unfinished ...>") {
-                pending.push((thread.to_owned(), path.to_owned()));
-            } else if call.ends_with("= 0") {
-                flushed(path, &mut unflushed_log, &mut files, &mut directories);
+        let in_blobs = call.contains("/blobs/");
+        match name {
+            "fsync" | "fdatasync" if call.ends_with("<unfinished ...>") => {
+                pending.push((thread, path))
             }
-        } else if call.starts_with("pwrite64(") && path.ends_with("-wal") {
-            unflushed_log = true;
-        } else if call.starts_with("openat(")
-            && call.contains("O_CREAT")
-            && call.contains("/blobs/")
-        {
-            if let Some(path) = between(call, '"', '"') {
-                files.insert(path.to_owned());
+            "fsync" | "fdatasync" if call.ends_with("= 0") => unflushed.flushed(path),
+            "pwrite64" => unflushed.log |= path.ends_with("-wal"),
+            "openat" if in_blobs && call.contains("O_CREAT") => {
+                unflushed
+                    .files
+                    .extend(between(call, '"', '"').map(str::to_owned));
                 seen.files += 1;
             }
-        } else if (call.starts_with("rename") || call.starts_with("link"))
-            && call.contains("/blobs/")
-        {
-            let names: Vec<&str> = call.split('"').collect();
-            if let Some(target) = names.get(3).copied() {
-                if let Some(parent) = Path::new(target).parent() {
-                    directories.insert(parent.display().to_string());
+            "rename" | "renameat" | "renameat2" | "link" | "linkat" if in_blobs => {
+                let target = call.split('"').nth(3).map(Path::new);
+                let parent = target.and_then(Path::parent);
+                unflushed
+                    .directories
+                    .extend(parent.map(|parent| parent.display().to_string()));
+            }
+            "sendto" | "write" | "writev" if call.contains("\"250 2.0.0 ") => {
+                seen.replies += 1;
+                seen.unflushed += usize::from(unflushed.log);
+                seen.unflushed_files += usize::from(!unflushed.files.is_empty());
+                seen.unflushed_directories += usize::from(!unflushed.directories.is_empty());
+            }
+            _ if is_flush_resumed(call) => {
+                if let Some(at) = pending.iter().rposition(|(owner, _)| *owner == thread) {
+                    unflushed.flushed(pending.remove(at).1);
                 }
             }
-        } else if (call.starts_with("sendto(")
-            || call.starts_with("write(")
-            || call.starts_with("writev("))
-            && call.contains("\"250 2.0.0 ")
-        {
-            seen.replies += 1;
-            seen.unflushed += usize::from(unflushed_log);
-            seen.unflushed_files += usize::from(!files.is_empty());
-            seen.unflushed_directories += usize::from(!directories.is_empty());
+            _ => {}
         }
     }
     seen
 }
 
-fn flushed(
-    path: &str,
-    unflushed_log: &mut bool,
-    files: &mut BTreeSet<String>,
-    directories: &mut BTreeSet<String>,
-) {
-    if path.ends_with("-wal") {
-        *unflushed_log = false;
-    }
-    // A file is flushed under the name it has then.
-    files.remove(path);
-    directories.remove(path);
+/// Whether a line is the good end of a flush that was interrupted.
+fn is_flush_resumed(call: &str) -> bool {
+    let of_flush = call.starts_with("<... fsync") || call.starts_with("<... fdatasync");
+    of_flush && call.ends_with("= 0")
 }
 
 /// What stands between the first `open` and the next `close`.

@@ -1,6 +1,8 @@
 //! The runs.
 
+mod clock;
 mod corrupt;
+mod dependencies;
 mod diskfull;
 mod dns;
 mod fds;
@@ -10,12 +12,17 @@ mod ioerror;
 mod kill;
 mod loops;
 mod malformed;
+mod memory;
 mod portability;
 mod powercut;
+mod queue;
 mod restart;
+mod sandbox;
 mod slowloris;
 
 use std::time::Duration;
+
+pub(crate) use sandbox::attempt;
 
 use crate::context::{Context, Result};
 use crate::figure::Figures;
@@ -48,12 +55,17 @@ pub(crate) const ALL: &[Run] = &[
     Run::new("ioerror", "R-04", "a failing disk costs no acknowledged message", ioerror::run),
     Run::new("diskfull", "R-05", "a full disk defers mail and loses none", diskfull::run),
     Run::new("fds", "R-06", "no free file descriptor hurts nobody who is there", fds::run),
+    Run::new("memory", "R-07, R-13", "messages that are larger inside stay within bounds", memory::run),
+    Run::new("clock", "R-09", "a clock that jumps loses nothing and gives up nothing", clock::run),
     Run::new("malformed", "R-12", "broken mail is kept as it is and harms nobody", malformed::run),
     Run::new("slowloris", "R-14", "slow connections keep nobody out", slowloris::run),
     Run::new("idle", "R-15", "waiting clients cost little and hear at once", idle::run),
     Run::new("corrupt", "R-17", "damaged files: no crash, no wrong octet, caches made again", corrupt::run),
+    Run::new("sandbox", "R-30", "a server in somebody else's hands can do little", sandbox::run),
     Run::new("restart", "R-35", "a restart under load loses nothing and is short", restart::run),
     Run::new("dns", "R-36", "name servers in trouble cost time, never mail", dns::run),
+    Run::new("dependencies", "R-37", "a scanner in trouble: mail goes its way by policy", dependencies::run),
+    Run::new("queue", "R-39", "a queue for dead hosts keeps nobody waiting", queue::run),
     Run::new("loops", "R-38", "mail that goes in circles comes to an end, with one report", loops::run),
     Run {
         in_all: false,

@@ -1,0 +1,220 @@
+//! A queue full of mail for hosts that do not answer, and live mail beside it.
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use dns::{Zone, ZoneServer};
+use testkit::client::{Client, Smtp};
+use testkit::process::Site;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::context::{Context, Result, Stopped, need_root};
+use crate::crowd;
+use crate::figure::{Figures, Target};
+use crate::ledger;
+
+/// Where live mail goes; nobody listens at port 25 of the other addresses.
+const LIVE: Ipv4Addr = Ipv4Addr::new(127, 7, 7, 7);
+const DEAD: Ipv4Addr = Ipv4Addr::new(127, 7, 7, 8);
+/// Targets of one alias.
+const TARGETS: usize = 100;
+
+pub(crate) fn run(context: &Context) -> Result<Figures> {
+    need_root("listen at port 25")?;
+    let domains = context.depth(500_usize, 5_000);
+    let copies = context.depth(4_usize, 20);
+    let zone = Zone::new();
+    for number in 0..domains {
+        zone.mx(
+            &format!("dead{number}.test"),
+            10,
+            &format!("mx.dead{number}.test"),
+        );
+        zone.a(&format!("mx.dead{number}.test"), DEAD);
+    }
+    zone.mx("live.test", 10, "mx.live.test");
+    zone.a("mx.live.test", LIVE);
+    let names = context.block_on(ZoneServer::loopback(Arc::new(zone)))?;
+    let arrived: Arrivals = Arc::default();
+    let listener = context.block_on(TcpListener::bind((LIVE, 25)))?;
+    context.spawn(sink(listener, Arc::clone(&arrived)));
+    let site = context.site();
+    site.resolve_at(names.local_addr());
+    let mut process = context.start(&site);
+    ledger::populate(&site);
+    for first in (0..domains).step_by(TARGETS) {
+        let alias = format!("dead{first}@demo.test");
+        let targets: Vec<String> = (first..first + TARGETS)
+            .map(|number| format!("x@dead{number}.test"))
+            .collect();
+        let mut arguments = vec!["alias", "add", alias.as_str()];
+        arguments.extend(targets.iter().map(String::as_str));
+        must(&site, &arguments)?;
+    }
+    must(&site, &["alias", "add", "live@demo.test", "x@live.test"])?;
+    context.block_on(async {
+        let mut smtp = hello(&site).await?;
+        for copy in 0..copies {
+            for first in (0..domains).step_by(TARGETS) {
+                let to = format!("dead{first}@demo.test");
+                send(&mut smtp, &to, &format!("copy {copy} of {first}")).await?;
+            }
+        }
+        Ok::<_, Stopped>(())
+    })?;
+    let mut delays = context.block_on(live(&site, &arrived, "before", context.depth(20, 200)))?;
+    let memory = crowd::memory_mib(process.id(), "VmRSS");
+    let (_, waiting) = site.command(&["--json", "status"]);
+    process.terminate();
+    let started = Instant::now();
+    process = context.start(&site);
+    let start = started.elapsed().as_secs_f64();
+    delays.extend(context.block_on(live(&site, &arrived, "after", 10))?);
+    let (clean, text) = site.command(&["db", "check"]);
+    if !clean {
+        eprintln!("{text}");
+    }
+    process.terminate();
+    delays.sort_by(f64::total_cmp);
+    let slow = delays
+        .get(delays.len() * 99 / 100)
+        .copied()
+        .unwrap_or(f64::NAN);
+    let queued = waiting
+        .split_once("\"queued_messages\"")
+        .and_then(|(_, rest)| {
+            rest.trim_start_matches([':', ' ', '"'])
+                .split(|c: char| !c.is_ascii_digit())
+                .next()?
+                .parse::<usize>()
+                .ok()
+        });
+    let mut figures = Figures::default();
+    figures.checked(delays.len() as u64);
+    figures.count(
+        "recipients queued for dead domains",
+        domains * copies,
+        Target::Shown,
+    );
+    let messages = domains / TARGETS * copies;
+    figures.count(
+        "messages that wait",
+        queued.unwrap_or(0),
+        Target::AtLeast(messages as f64),
+    );
+    figures.measure("memory", memory, "MiB", Target::AtMost(150.0));
+    figures.measure("live mail, 99th percentile", slow, "s", Target::AtMost(5.0));
+    figures.measure("start with that queue", start, "s", Target::AtMost(5.0));
+    figures.count(
+        "findings of `db check`",
+        usize::from(!clean),
+        Target::Exactly(0.0),
+    );
+    figures.count("panics", context.panics(), Target::Exactly(0.0));
+    Ok(figures)
+}
+
+fn must(site: &Site, arguments: &[&str]) -> Result<()> {
+    let (done, text) = site.command(arguments);
+    if done {
+        Ok(())
+    } else {
+        Err(Stopped::Failed(text))
+    }
+}
+
+async fn hello(site: &Site) -> Result<Smtp> {
+    let mut smtp = Smtp {
+        client: Client::connect(site.lmtp()).await?,
+    };
+    smtp.reply().await?;
+    smtp.command("LHLO load.test").await?;
+    Ok(smtp)
+}
+
+async fn send(smtp: &mut Smtp, to: &str, subject: &str) -> Result<()> {
+    let message = format!(
+        "From: <{}>\r\nSubject: {subject}\r\n\r\nx\r\n",
+        ledger::ACCOUNT
+    );
+    match smtp
+        .deliver(ledger::ACCOUNT, &[to], message.as_bytes())
+        .await?
+    {
+        (250, _) => Ok(()),
+        reply => Err(Stopped::Failed(format!("{to}: {reply:?}"))),
+    }
+}
+
+/// Subjects and when they came.
+type Arrivals = Arc<Mutex<Vec<(String, Instant)>>>;
+
+/// Sends live mail one by one; seconds from our reply to the other host's.
+async fn live(site: &Site, arrived: &Arrivals, name: &str, count: usize) -> Result<Vec<f64>> {
+    let mut smtp = hello(site).await?;
+    let mut delays = Vec::new();
+    for number in 0..count {
+        let subject = format!("live {name} {number}");
+        send(&mut smtp, "live@demo.test", &subject).await?;
+        let sent = Instant::now();
+        let found = || {
+            let arrived = arrived.lock().unwrap_or_else(PoisonError::into_inner);
+            arrived
+                .iter()
+                .find(|(other, _)| *other == subject)
+                .map(|(_, when)| *when)
+        };
+        while found().is_none() && sent.elapsed() < Duration::from_secs(20) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let when = found().unwrap_or_else(Instant::now);
+        delays.push(when.saturating_duration_since(sent).as_secs_f64());
+    }
+    Ok(delays)
+}
+
+/// A host that takes everything and remembers subjects.
+async fn sink(listener: TcpListener, arrived: Arrivals) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let arrived = Arc::clone(&arrived);
+        tokio::spawn(async move {
+            let _ = take(stream, &arrived).await;
+        });
+    }
+}
+
+async fn take(stream: TcpStream, arrived: &Arrivals) -> std::io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    stream.write_all(b"220 mx.live.test\r\n").await?;
+    let (mut line, mut in_data, mut subject) = (String::new(), false, String::new());
+    loop {
+        line.clear();
+        if stream.read_line(&mut line).await? == 0 {
+            return Ok(());
+        }
+        let text = line.trim_end();
+        let reply: &[u8] = match text {
+            "." if in_data => {
+                in_data = false;
+                let mut arrived = arrived.lock().unwrap_or_else(PoisonError::into_inner);
+                arrived.push((std::mem::take(&mut subject), Instant::now()));
+                b"250 OK\r\n"
+            }
+            _ if in_data => {
+                if let Some(rest) = text.strip_prefix("Subject: ") {
+                    rest.clone_into(&mut subject);
+                }
+                continue;
+            }
+            "DATA" => {
+                in_data = true;
+                b"354 Go on\r\n"
+            }
+            "QUIT" => b"221 Bye\r\n",
+            _ => b"250 OK\r\n",
+        };
+        stream.write_all(reply).await?;
+    }
+}
