@@ -4,9 +4,10 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use dns::{Zone, ZoneServer};
 use testkit::process::{Process, Site};
 
 use crate::Options;
@@ -96,11 +97,13 @@ impl Context {
             "build",
             "--quiet",
             "--locked",
+            "--profile",
+            "emulated",
             "--package",
             "muskox",
         ]);
         build(&mut script);
-        Ok(root().join("target/arm64/aarch64-unknown-linux-gnu/debug/muskox"))
+        Ok(root().join("target/arm64/aarch64-unknown-linux-gnu/emulated/muskox"))
     }
 
     /// A new site for the binary.
@@ -135,6 +138,11 @@ impl Context {
             }
         }
         count
+    }
+
+    /// A name server that knows no name, and says so at once.
+    pub(crate) fn names(&self) -> Result<ZoneServer> {
+        Ok(self.block_on(ZoneServer::loopback(Arc::new(Zone::new())))?)
     }
 
     /// Runs `future` to its end.

@@ -59,7 +59,7 @@ struct Options {
     /// The server's binary [default: target/release/muskox, built first]
     #[arg(long, global = true, value_name = "FILE")]
     binary: Option<PathBuf>,
-    /// The same for ARM64 [default: target/arm64/…/debug/muskox, built first by .ci/arm64]
+    /// The same for ARM64 [default: target/arm64/…/emulated/muskox, built first by .ci/arm64]
     #[arg(long, global = true, value_name = "FILE")]
     arm64: Option<PathBuf>,
     /// More messages, a file each, for runs that compare machines

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::{Findings, layers, rfc, say};
+use crate::{Findings, layers, pages, rfc, say};
 
 /// A named command.
 struct Step(&'static str, &'static str, &'static [&'static str]);
@@ -44,6 +44,20 @@ const STEPS: &[Step] = &[
         &["doc", "--workspace", "--no-deps", "--locked", "--quiet"],
     ),
     Step(
+        "torture",
+        "cargo",
+        &[
+            "run",
+            "--locked",
+            "--quiet",
+            "--package",
+            "muskox-torture",
+            "--",
+            "all",
+            "--quick",
+        ],
+    ),
+    Step(
         "demo",
         "cargo",
         &[
@@ -71,8 +85,9 @@ fn run_steps(root: &Path) -> io::Result<Findings> {
 
 /// The whole check.
 pub(crate) fn run(root: &Path) -> io::Result<Findings> {
-    say("== layers, RFC references");
+    say("== layers, pages, RFC references");
     let mut findings = layers::check(root)?;
+    findings.extend(pages::check(root)?);
     findings.extend(rfc::check(root)?);
     if findings.is_empty() {
         run_steps(root)

@@ -3,6 +3,7 @@
 mod ci;
 mod docs;
 mod layers;
+mod pages;
 mod rfc;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ enum What {
     Ci,
     /// Check that no crate uses one of a layer above
     Layers,
+    /// Check that nothing depends on the size of a page
+    Pages,
     /// Check RFC references and write docs/rfc-map.md
     Rfc {
         /// Only check that the map is current
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().what {
         What::Ci => ci::run(&root),
         What::Layers => layers::check(&root),
+        What::Pages => pages::check(&root),
         What::Rfc { check: true } => rfc::check(&root),
         What::Rfc { check: false } => rfc::write(&root),
         What::Docs => docs::write(&root),

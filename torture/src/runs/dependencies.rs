@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use testkit::client::{Client, Smtp};
+use testkit::client::Smtp;
 use testkit::process::Site;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,6 +18,7 @@ const MOODS: [&str; 5] = ["clean", "silent", "closes", "garbage", "slow"];
 
 pub(crate) fn run(context: &Context) -> Result<Figures> {
     let mood = Arc::new(AtomicUsize::new(0));
+    let names = context.names()?;
     let listener = context.block_on(TcpListener::bind("127.0.0.1:0"))?;
     let address = listener.local_addr()?;
     context.spawn(scanner(listener, Arc::clone(&mood)));
@@ -29,6 +30,7 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
         site.add_configuration(&format!(
             "[antivirus]\nclamd = \"{address}\"\ntimeout_seconds = 2\non_failure = \"{policy}\"\n"
         ));
+        site.resolve_at(names.local_addr());
         let process = context.start(&site);
         ledger::populate(&site);
         for (index, of) in MOODS.iter().enumerate() {
@@ -87,11 +89,7 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
 }
 
 async fn deliver(site: &Site) -> Result<u16> {
-    let mut smtp = Smtp {
-        client: Client::connect(site.lmtp()).await?,
-    };
-    smtp.reply().await?;
-    smtp.command("LHLO load.test").await?;
+    let mut smtp = Smtp::connect(site.mx()).await?;
     let message = b"From: <a@b.test>\r\nSubject: x\r\n\r\nx\r\n";
     Ok(smtp
         .deliver("a@b.test", &[ledger::ACCOUNT], message)

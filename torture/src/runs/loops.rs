@@ -1,9 +1,7 @@
 //! Two servers that send each other the same message.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dns::{Zone, ZoneServer};
 use testkit::client::{Client, Smtp};
 use testkit::process::Site;
 
@@ -12,7 +10,7 @@ use crate::figure::{Figures, Target};
 use crate::ledger;
 
 pub(crate) fn run(context: &Context) -> Result<Figures> {
-    let names = context.block_on(ZoneServer::loopback(Arc::new(Zone::new())))?;
+    let names = context.names()?;
     let (one, two) = (context.site(), context.site());
     for (site, other) in [(&one, &two), (&two, &one)] {
         site.resolve_at(names.local_addr());

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use testkit::client::{Client, Smtp};
+use testkit::client::Smtp;
 
 use crate::context::{Context, Result};
 use crate::figure::{Figures, Target};
@@ -12,6 +12,8 @@ use crate::messages::{self, Dice};
 pub(crate) fn run(context: &Context) -> Result<Figures> {
     let count = context.depth(150_usize, 10_000);
     let site = context.site();
+    let names = context.names()?;
+    site.resolve_at(names.local_addr());
     let process = context.start(&site);
     ledger::populate(&site);
     let mut figures = Figures::default();
@@ -23,11 +25,7 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
         for number in 0..count {
             let message = broken(number);
             // By both doors: one may refuse it, in one reply.
-            let mut smtp = Smtp {
-                client: Client::connect(site.lmtp()).await?,
-            };
-            smtp.reply().await?;
-            smtp.command("LHLO load.test").await?;
+            let mut smtp = Smtp::connect(site.mx()).await?;
             let reply = smtp.deliver("load@example.test", &[ledger::ACCOUNT], &message).await?;
             refused += usize::from(reply.0 != 250);
             if !imap.append("Broken", &message).await?.is_ok() {
