@@ -7,7 +7,7 @@
 //! | `outbound` | queue, retries, reports, captured mail |
 //! | `hostile` | smuggling, injection, floods, broken MIME |
 //! | `console` | what a start logs |
-//! | `durability` | `kill -9` under load, restart, disk trouble |
+//! | `durability` | restart, disk trouble |
 //! | `patterns` | pattern databases on the command line |
 //! | `filter` | verdicts, maps, lists, thresholds: what becomes of a message |
 //! | `learning` | what users and administrators teach |

@@ -13,6 +13,8 @@ use testkit::client::{Client, Imap, Smtp};
 use testkit::process::Site;
 use tokio::task::JoinHandle;
 
+use crate::context::Context;
+
 /// The password of [`ACCOUNT`].
 pub(crate) const PASSWORD: &str = "correct horse battery";
 /// Whose mail it is.
@@ -64,6 +66,13 @@ impl Ledger {
             stored: state.stored.clone(),
             moved: state.moved.clone(),
         }
+    }
+}
+
+impl Snapshot {
+    /// The numbers of everything that was acknowledged.
+    pub(crate) fn numbers(&self) -> &BTreeSet<u64> {
+        &self.stored
     }
 }
 
@@ -129,24 +138,35 @@ pub(crate) struct Load {
 impl Load {
     /// `deliveries` sessions over LMTP, and one over IMAP that appends and moves.
     pub(crate) fn start(
-        context: &crate::context::Context,
+        context: &Context,
         site: &Site,
         ledger: &Arc<Ledger>,
         deliveries: usize,
     ) -> Self {
+        let mut load = Self::deliveries(context, (site.lmtp(), "LHLO"), ledger, deliveries);
+        let (ledger, stop) = (Arc::clone(ledger), Arc::clone(&load.stop));
+        let imaps = site.imaps();
+        load.sessions.push(context.spawn(async move {
+            // It ends when the server goes, in the middle of anything.
+            let _ = append_and_move(imaps, ledger, stop).await;
+        }));
+        load
+    }
+
+    /// Sessions that deliver at an address, after this greeting.
+    pub(crate) fn deliveries(
+        context: &Context,
+        (address, hello): (SocketAddr, &'static str),
+        ledger: &Arc<Ledger>,
+        sessions: usize,
+    ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let mut sessions: Vec<_> = (0..deliveries)
+        let sessions = (0..sessions)
             .map(|_| {
                 let (ledger, stop) = (Arc::clone(ledger), Arc::clone(&stop));
-                context.spawn(deliver(site.lmtp(), ledger, stop))
+                context.spawn(deliver(address, hello, ledger, stop))
             })
             .collect();
-        let (ledger, stopped) = (Arc::clone(ledger), Arc::clone(&stop));
-        let imaps = site.imaps();
-        sessions.push(context.spawn(async move {
-            // It ends when the server goes, in the middle of anything.
-            let _ = append_and_move(imaps, ledger, stopped).await;
-        }));
         Self { stop, sessions }
     }
 
@@ -159,7 +179,12 @@ impl Load {
     }
 }
 
-async fn deliver(address: SocketAddr, ledger: Arc<Ledger>, stop: Arc<AtomicBool>) {
+async fn deliver(
+    address: SocketAddr,
+    greeting: &'static str,
+    ledger: Arc<Ledger>,
+    stop: Arc<AtomicBool>,
+) {
     while !stop.load(Ordering::SeqCst) {
         let Ok(client) = Client::connect(address).await else {
             return;
@@ -167,7 +192,7 @@ async fn deliver(address: SocketAddr, ledger: Arc<Ledger>, stop: Arc<AtomicBool>
         let mut smtp = Smtp { client };
         let hello = async {
             smtp.reply().await?;
-            smtp.command("LHLO load.test").await
+            smtp.command(&format!("{greeting} load.test")).await
         };
         if hello.await.is_err() {
             return;

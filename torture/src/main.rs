@@ -65,6 +65,9 @@ struct Options {
     /// More messages, a file each, for runs that compare machines
     #[arg(long, global = true, value_name = "DIR")]
     corpus: Option<PathBuf>,
+    /// How long `fuzz` runs, all targets together [default: 1, or 60 with --full]
+    #[arg(long, global = true, value_name = "N")]
+    minutes: Option<u64>,
     /// Where a run may write [default: a new directory below the system's temporary one]
     #[arg(long, global = true, value_name = "DIR")]
     scratch: Option<PathBuf>,

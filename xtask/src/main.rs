@@ -33,6 +33,12 @@ enum What {
         #[arg(long)]
         check: bool,
     },
+    /// Run every fuzz target for its share of a time, under libFuzzer
+    Fuzz {
+        /// Minutes for all of them together
+        #[arg(long, default_value_t = 28)]
+        minutes: u32,
+    },
     /// Write the generated pages of docs/
     Docs,
     /// Run a benchmark beside a real peer; its options follow
@@ -56,6 +62,7 @@ fn main() -> ExitCode {
         What::Rfc { check: true } => rfc::check(&root),
         What::Rfc { check: false } => rfc::write(&root),
         What::Docs => docs::write(&root),
+        What::Fuzz { minutes } => fuzz(&root, minutes),
         What::Bench { arguments } => bench(&root, &arguments),
     };
     match result {
@@ -87,6 +94,25 @@ fn run(root: &Path, program: &str, arguments: &[&str]) -> std::io::Result<bool> 
         .current_dir(root)
         .status()?
         .success())
+}
+
+fn fuzz(root: &Path, minutes: u32) -> std::io::Result<Findings> {
+    let minutes = minutes.to_string();
+    let torture = [
+        "run",
+        "--quiet",
+        "--package",
+        "muskox-torture",
+        "--",
+        "fuzz",
+        "--minutes",
+        &minutes,
+    ];
+    Ok(if run(root, "cargo", &torture)? {
+        Vec::new()
+    } else {
+        vec!["a target crashed".to_owned()]
+    })
 }
 
 fn bench(root: &Path, arguments: &[String]) -> std::io::Result<Findings> {

@@ -7,6 +7,7 @@ mod diskfull;
 mod dns;
 mod fds;
 mod fsync;
+mod fuzz;
 mod idle;
 mod ioerror;
 mod kill;
@@ -15,6 +16,7 @@ mod malformed;
 mod memory;
 mod portability;
 mod powercut;
+mod powercut_postfix;
 mod queue;
 mod restart;
 mod sandbox;
@@ -67,6 +69,15 @@ pub(crate) const ALL: &[Run] = &[
     Run::new("dependencies", "R-37", "a scanner in trouble: mail goes its way by policy", dependencies::run),
     Run::new("queue", "R-39", "a queue for dead hosts keeps nobody waiting", queue::run),
     Run::new("loops", "R-38", "mail that goes in circles comes to an end, with one report", loops::run),
+    Run {
+        in_all: false,
+        quick_limit: Duration::from_secs(3_600),
+        ..Run::new("fuzz", "R-11", "no input ends a parser", fuzz::run)
+    },
+    Run {
+        in_all: false,
+        ..Run::new("powercut-postfix", "R-02", "the same of Debian's Postfix, for comparison", powercut_postfix::run)
+    },
     Run {
         in_all: false,
         quick_limit: Duration::from_secs(1_800),
