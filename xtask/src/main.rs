@@ -1,6 +1,7 @@
 //! Checks and chores of this repository: `cargo xtask <what>`.
 
 mod ci;
+mod dist;
 mod docs;
 mod layers;
 mod pages;
@@ -41,6 +42,8 @@ enum What {
     },
     /// Write the generated pages of docs/
     Docs,
+    /// Make packages: .deb, tarball, container image, bill of materials, checksums
+    Dist(dist::Options),
     /// Run a benchmark beside a real peer; its options follow
     Bench {
         /// mailflow, imap, patterns, patterns-instructions or patterns-portability, and options
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         What::Rfc { check: false } => rfc::write(&root),
         What::Docs => docs::write(&root),
         What::Fuzz { minutes } => fuzz(&root, minutes),
+        What::Dist(options) => dist::run(&root, &options),
         What::Bench { arguments } => bench(&root, &arguments),
     };
     match result {

@@ -1,5 +1,4 @@
-//! Exit codes: 0 done, 1 a negative result, 2 wrong usage, 3 no running server, 4 not found,
-//! 5 conflict, 6 permission, 7 invalid configuration.
+//! Exit codes of all commands: see [`CODES`].
 
 use std::io::ErrorKind;
 use std::process::ExitCode;
@@ -7,6 +6,18 @@ use std::process::ExitCode;
 use crate::config::ConfigError;
 use crate::control::{ClientError, FailureKind};
 use crate::server::StartError;
+
+/// What each exit code means.
+pub const CODES: &[(u8, &str)] = &[
+    (0, "Done."),
+    (1, "A negative answer."),
+    (2, "Wrong usage."),
+    (3, "No running server."),
+    (4, "What was named does not exist."),
+    (5, "A conflict with what exists."),
+    (6, "No permission."),
+    (7, "The configuration is invalid."),
+];
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

@@ -14,6 +14,7 @@ mod domain;
 pub mod exit;
 mod files;
 mod filter;
+mod generate;
 mod install;
 mod learn;
 mod map;
@@ -129,6 +130,9 @@ enum Command {
     Patterns(patterns::Verb),
     /// Install the systemd unit and the system user's declaration
     InstallService(install::Options),
+    /// Write man pages, completions and an example configuration
+    #[command(hide = true)]
+    Generate(generate::Options),
 }
 
 impl Cli {
@@ -142,6 +146,7 @@ impl Cli {
             Command::Config(verb) => config::run(&verb, self.config, &output),
             Command::Patterns(verb) => patterns::run(&verb, &output),
             Command::InstallService(options) => install::run(&options, &output),
+            Command::Generate(options) => generate::run(&options),
             command => {
                 let asker = Asker {
                     config: self.config,
@@ -184,7 +189,8 @@ fn ask_server(command: &Command, asker: &Asker, output: &Output) -> Result<(), F
         | Command::Demo(_)
         | Command::Config(_)
         | Command::Patterns(_)
-        | Command::InstallService(_) => Ok(()),
+        | Command::InstallService(_)
+        | Command::Generate(_) => Ok(()),
     }
 }
 

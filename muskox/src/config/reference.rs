@@ -1,6 +1,9 @@
-//! Every key with its meaning: the source of `muskox config describe` and of `docs/muskox.toml.md`.
+//! Every key with its meaning: the source of `muskox config describe`, of `docs/muskox.toml.md`, of
+//! muskox.toml(5) and of the example that packages install.
 
 use std::fmt::Write as _;
+
+use clap_mangen::roff::{Roff, bold, italic, roman};
 
 use super::Config;
 
@@ -22,6 +25,9 @@ const fn key(table: &'static str, name: &'static str, meaning: &'static str) -> 
         meaning,
     }
 }
+
+/// Columns of a comment's text in the example.
+const COMMENT_WIDTH: usize = 90;
 
 /// All keys in the order of the reference page.
 pub const KEYS: &[Key] = &[
@@ -300,22 +306,107 @@ pub fn page(example: &Config) -> String {
             );
             table = Some(key.table);
         }
-        let value = if key.name == "hostname" {
-            None
-        } else {
-            default_of(&defaults, key)
-        };
-        let value = value.map_or_else(|| "none".into(), |value| format!("`{value}`"));
+        let value =
+            default_of(&defaults, key).map_or_else(|| "none".into(), |value| format!("`{value}`"));
         let _ = writeln!(page, "| `{}` | {value} | {} |", key.name, key.meaning);
     }
     page
 }
 
+/// The reference page for `man`, muskox.toml(5).
+#[must_use]
+pub fn man(example: &Config) -> String {
+    let defaults = toml::Value::try_from(example).unwrap_or(toml::Value::Boolean(false));
+    let mut page = Roff::new();
+    let source = concat!("muskox ", env!("MUSKOX_VERSION"));
+    page.control("TH", ["muskox.toml", "5", "", source, "Muskox"]);
+    page.control("SH", ["NAME"]);
+    page.text([roman("muskox.toml - settings of the Muskox mail server")]);
+    page.control("SH", ["DESCRIPTION"]);
+    page.text([
+        roman("The server reads "),
+        italic("/etc/muskox/muskox.toml"),
+        roman(
+            " at its start; $MUSKOX_CONFIG and --config name another file. It is in TOML; an \
+             unknown key is an error. Domains, accounts, aliases and rules are not here but in \
+             the database: see ",
+        ),
+        bold("muskox"),
+        roman("(1)."),
+    ]);
+    let mut table = None;
+    for key in KEYS {
+        if table != Some(key.table) {
+            let heading = match key.table {
+                "" => "TOP LEVEL".to_owned(),
+                table => format!("[{table}]"),
+            };
+            page.control("SH", [heading.as_str()]);
+            table = Some(key.table);
+        }
+        page.control("TP", []);
+        let mut line = vec![bold(key.name)];
+        if let Some(value) = default_of(&defaults, key) {
+            line.push(roman(format!(" = {value}")));
+        }
+        page.text(line);
+        page.text([roman(key.meaning)]);
+    }
+    page.control("SH", ["SEE ALSO"]);
+    page.text([bold("muskox"), roman("(1)")]);
+    page.to_roff()
+}
+
+/// A file to start from: every key as a comment with its meaning and its default.
+#[must_use]
+pub fn example(example: &Config) -> String {
+    let defaults = toml::Value::try_from(example).unwrap_or(toml::Value::Boolean(false));
+    let mut text = String::from(
+        "# Settings of the Muskox mail server; muskox.toml(5) explains them, `muskox config check`\n\
+         # reads them. Only hostname must be set. Lines with `#key =` show defaults.\n",
+    );
+    let mut table = "";
+    for key in KEYS {
+        if table != key.table {
+            let _ = write!(text, "\n[{}]\n", key.table);
+            table = key.table;
+        }
+        text.push('\n');
+        for line in wrapped(key.meaning) {
+            let _ = writeln!(text, "# {line}");
+        }
+        let value = value_of(&defaults, key).map_or_else(String::new, |value| format!(" {value}"));
+        let _ = writeln!(text, "#{} ={value}", key.name);
+    }
+    text
+}
+
+/// `text` in lines that fit a terminal as comments.
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.len() + 1 + word.len() <= COMMENT_WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// What the server takes when a key is absent.
 fn default_of(defaults: &toml::Value, key: &Key) -> Option<String> {
+    value_of(defaults, key).filter(|_| key.name != "hostname")
+}
+
+fn value_of(values: &toml::Value, key: &Key) -> Option<String> {
     let table = if key.table.is_empty() {
-        Some(defaults)
+        Some(values)
     } else {
-        defaults.get(key.table)
+        values.get(key.table)
     };
     table?.get(key.name).map(ToString::to_string)
 }
@@ -349,6 +440,30 @@ mod tests {
         let mut explained: Vec<_> = KEYS.iter().map(|key| (key.table, key.name)).collect();
         explained.sort_unstable();
         assert_eq!(actual, explained);
+    }
+
+    #[test]
+    fn the_example_with_its_comments_taken_away_is_the_default() {
+        let defaults = Config::new(smtp::Domain::parse("mail.example.org").unwrap());
+        let text = example(&defaults);
+        assert!(text.lines().all(|line| line.chars().count() <= 100));
+        let lines: Vec<_> = text
+            .lines()
+            .filter_map(|line| match line.strip_prefix('#') {
+                // Prose, and keys without a default.
+                Some(rest) if rest.starts_with(' ') || rest.ends_with('=') => None,
+                Some(rest) => Some(rest),
+                None => Some(line),
+            })
+            .collect();
+        let read = Config::parse(&lines.join("\n"), "muskox.toml".as_ref()).unwrap();
+        assert_eq!(read, defaults);
+        // As it is, it lacks the one thing that nobody else knows.
+        let error = Config::parse(&text, "muskox.toml".as_ref()).unwrap_err();
+        assert!(
+            error.to_string().contains("missing key `hostname`"),
+            "{error}"
+        );
     }
 
     #[test]
