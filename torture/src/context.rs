@@ -140,6 +140,20 @@ impl Context {
         count
     }
 
+    /// Prints what the servers of this run have warned of, the end of it.
+    pub(crate) fn tell_worries(&self) {
+        for number in 0..self.starts.load(Ordering::SeqCst) {
+            let log = std::fs::read_to_string(self.log(number)).unwrap_or_default();
+            let worries: Vec<&str> = log
+                .lines()
+                .filter(|line| !line.contains(" INFO "))
+                .collect();
+            for line in worries.iter().skip(worries.len().saturating_sub(10)) {
+                eprintln!("   server {number}: {line}");
+            }
+        }
+    }
+
     /// A name server that knows no name, and says so at once.
     pub(crate) fn names(&self) -> Result<ZoneServer> {
         Ok(self.block_on(ZoneServer::loopback(Arc::new(Zone::new())))?)

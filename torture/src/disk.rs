@@ -4,7 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::context::{Result, need_root, run};
+use crate::context::{Result, Stopped, need_root, run};
+
+/// Copies of a disk until one is that of a moment.
+const TRIES: usize = 20;
 
 /// A mounted image. Unmounted when dropped.
 #[derive(Debug)]
@@ -43,12 +46,18 @@ impl Disk {
         &self.mount
     }
 
-    /// What the disk holds now, as a file beside it.
+    /// What the disk holds at one moment, as a file beside it. Whoever writes must stand still; what
+    /// the file system writes by itself meanwhile is seen by comparing, and copied again.
     pub(crate) fn copy(&self, name: &str) -> Result<PathBuf> {
         let copy = self.image.with_file_name(format!("{name}.img"));
         let paths = [&self.image, &copy].map(|path| path.display().to_string());
-        run("cp", &["--sparse=always", &paths[0], &paths[1]])?;
-        Ok(copy)
+        for _ in 0..TRIES {
+            run("cp", &["--sparse=always", &paths[0], &paths[1]])?;
+            if run("cmp", &["--silent", &paths[0], &paths[1]]).is_ok() {
+                return Ok(copy);
+            }
+        }
+        Err(Stopped::Failed("the disk never stands still".to_owned()))
     }
 
     /// The disk of a copied file, as after the machine's start: the journal is replayed.

@@ -69,6 +69,7 @@ pub(crate) fn one(run: &Run, context: &Context) -> ExitCode {
 /// A run that ended without figures; the page says so.
 fn red(run: &Run, context: &Context, why: &str) -> ExitCode {
     eprintln!("RED {why}");
+    context.tell_worries();
     let figure = Figure {
         what: format!("ended early: {}", why.lines().next().unwrap_or_default()),
         value: 1.0,

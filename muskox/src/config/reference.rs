@@ -422,6 +422,7 @@ mod tests {
         config.tls.key = Some("k".into());
         config.queue.relay = Some("a:1".into());
         config.cache_dir = Some("d".into());
+        config.service.user = Some("u".into());
         config.antivirus.clamd = Some("c".into());
         config.filter.greylist_score = Some(4.0);
         config.filter.rewrite_score = Some(8.0);

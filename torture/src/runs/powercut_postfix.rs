@@ -12,6 +12,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::context::{Context, Result, Stopped, need_root, run as program};
 use crate::disk::Disk;
 use crate::figure::{Figures, Target};
@@ -40,8 +42,10 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
         std::thread::sleep(Duration::from_millis(
             100 + (cut * 73) % context.depth(500, 1_500),
         ));
+        postfix.signal(disk.path(), Signal::STOP)?;
         let snapshot = ledger.snapshot();
         let copy = disk.copy("cut")?;
+        postfix.signal(disk.path(), Signal::CONT)?;
         context.block_on(load.stop());
         let found = Disk::of_copy(copy)?;
         let there = stored(found.path())?;
@@ -49,7 +53,7 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
         for number in snapshot.numbers() {
             checked += 1;
             match there.get(number) {
-                Some(octets) if octets.ends_with(&unix(&ledger::message(*number))) => {}
+                Some(octets) if octets.ends_with(&body(&ledger::message(*number))) => {}
                 Some(_) if !queued.contains(number) => damaged += 1,
                 None if !queued.contains(number) => lost += 1,
                 _ => {}
@@ -116,6 +120,21 @@ impl Postfix {
         fs::write(config.join("main.cf"), main)?;
         program(POSTFIX, &["-c", &config.display().to_string(), "start"])?;
         Ok(Self { config, address })
+    }
+
+    /// Sends a signal to the master and all its daemons.
+    fn signal(&self, disk: &Path, signal: Signal) -> Result<()> {
+        let master = fs::read_to_string(disk.join("queue/pid/master.pid"))?;
+        let daemons = program("pgrep", &["--parent", master.trim()])?;
+        // The master comes first: it would start others for those that stand still.
+        for pid in master.split_whitespace().chain(daemons.split_whitespace()) {
+            let pid = pid.parse().ok().and_then(Pid::from_raw);
+            if let Some(pid) = pid {
+                // One may have ended by itself.
+                let _ = kill_process(pid, signal);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -197,10 +216,11 @@ fn number(octets: &[u8]) -> Option<u64> {
     before.rsplit_once('<')?.1.parse().ok()
 }
 
-/// A message as a Maildir has it.
-fn unix(message: &[u8]) -> Vec<u8> {
-    message
-        .iter()
+/// The body of a message as a Maildir has it. Postfix writes the header in its own way.
+fn body(message: &[u8]) -> Vec<u8> {
+    let start = message.windows(4).position(|window| window == b"\r\n\r\n");
+    let body = message.get(start.unwrap_or(0)..).unwrap_or_default();
+    body.iter()
         .copied()
         .filter(|octet| *octet != b'\r')
         .collect()
