@@ -86,15 +86,17 @@ struct Stop {
 fn moving(context: &Context, arm64: &Path, corpus: &Corpus, figures: &mut Figures) -> Result<()> {
     let data = context.directory().join("site");
     fs::create_dir(&data)?;
-    let here = Site::at(&data, context.binary());
     let log = |name: &str| context.directory().join(name);
-    fill(&here, corpus, &log("made here.log"))?;
+    let made = Site::at(&data, context.binary());
+    fill(&made, corpus, &log("made here.log"))?;
     let mut noises = Vec::new();
     let mut rebuilt = 0;
     let mut stops: Vec<Stop> = Vec::new();
-    let there = Site::at(&data, arm64).under(&[ARM64, "-cpu", "cortex-a72"]);
-    let back = Site::at(&data, context.binary());
-    for (site, name) in [(&here, "here"), (&there, "on ARM64"), (&back, "back here")] {
+    // Each stop has ports of its own: a site writes its configuration when it is made.
+    let here = || Site::at(&data, context.binary());
+    let there = || Site::at(&data, arm64).under(&[ARM64, "-cpu", "cortex-a72"]);
+    for name in ["here", "on ARM64", "back here"] {
+        let site = &if name == "on ARM64" { there() } else { here() };
         let log = log(&format!("{name}.log"));
         let process = site.start_logging(&log);
         stops.push(Stop {
@@ -158,8 +160,9 @@ fn moving(context: &Context, arm64: &Path, corpus: &Corpus, figures: &mut Figure
         rebuilt,
         Target::Exactly(0.0),
     );
-    let ours = databases(&back.cache())?;
-    fs::remove_dir_all(back.cache())?;
+    let there = there();
+    let ours = databases(&there.cache())?;
+    fs::remove_dir_all(there.cache())?;
     let process = there.start();
     wait_for_rules(&there)?;
     process.terminate();
