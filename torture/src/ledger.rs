@@ -14,6 +14,7 @@ use testkit::process::Site;
 use tokio::task::JoinHandle;
 
 use crate::context::Context;
+use crate::figure::{Figures, Target};
 
 /// The password of [`ACCOUNT`].
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -105,6 +106,19 @@ impl Findings {
         self.damaged += other.damaged;
         self.twice += other.twice;
         self.uids += other.uids;
+    }
+
+    /// Says what became of everything, with nothing as the target.
+    pub(crate) fn tell(&self, figures: &mut Figures) {
+        figures.checked(self.checked as u64);
+        for (what, count) in [
+            ("acknowledged messages lost", self.lost),
+            ("messages damaged", self.damaged),
+            ("messages twice", self.twice),
+            ("UIDs that changed or came late", self.uids),
+        ] {
+            figures.count(what, count, Target::Exactly(0.0));
+        }
     }
 }
 
@@ -267,6 +281,16 @@ async fn append_and_move(
         }
     }
     Ok(())
+}
+
+/// A session over LMTP that has said hello.
+pub(crate) async fn lmtp(site: &Site) -> std::io::Result<Smtp> {
+    let mut smtp = Smtp {
+        client: Client::connect(site.lmtp()).await?,
+    };
+    smtp.reply().await?;
+    smtp.command("LHLO load.test").await?;
+    Ok(smtp)
 }
 
 /// A session of [`ACCOUNT`].

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use testkit::client::{Client, Smtp};
 use testkit::process::Site;
 
 use crate::context::{Context, Result, Stopped};
@@ -94,11 +93,7 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
 }
 
 async fn deliver(site: &Site, to: &str) -> Result<u16> {
-    let mut smtp = Smtp {
-        client: Client::connect(site.lmtp()).await?,
-    };
-    smtp.reply().await?;
-    smtp.command("LHLO load.test").await?;
+    let mut smtp = ledger::lmtp(site).await?;
     let message = format!("From: <{}>\r\nSubject: time\r\n\r\nx\r\n", ledger::ACCOUNT);
     Ok(smtp
         .deliver(ledger::ACCOUNT, &[to], message.as_bytes())

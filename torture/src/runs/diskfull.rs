@@ -69,19 +69,13 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
         eprintln!("{text}");
     }
     let code = process.terminate();
-    figures.checked(total.checked as u64);
+    total.tell(&mut figures);
     figures.count("times filled", points as usize, Target::Shown);
     figures.count(
         "deliveries deferred",
         usize::try_from(ledger.deferred()).unwrap_or(0),
         Target::AtLeast(points as f64 / 2.0),
     );
-    figures.count(
-        "acknowledged messages lost",
-        total.lost,
-        Target::Exactly(0.0),
-    );
-    figures.count("messages damaged", total.damaged, Target::Exactly(0.0));
     figures.count(
         "times nothing was deferred though the disk was full",
         silent,

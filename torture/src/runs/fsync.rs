@@ -5,7 +5,6 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use testkit::client::{Client, Smtp};
 use testkit::process::Site;
 
 use crate::context::{Context, Result, Stopped};
@@ -73,11 +72,7 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
 
 /// One session, one message after the other.
 async fn deliver(site: &Site, messages: u64) -> Result<usize> {
-    let mut smtp = Smtp {
-        client: Client::connect(site.lmtp()).await?,
-    };
-    smtp.reply().await?;
-    smtp.command("LHLO load.test").await?;
+    let mut smtp = ledger::lmtp(site).await?;
     let mut acknowledged = 0;
     for number in 0..messages {
         let message = ledger::message(number);

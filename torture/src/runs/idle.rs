@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::client::{Client, Imap, Smtp};
+use testkit::client::{Client, Imap};
 use testkit::process::Site;
 
 use crate::context::{Context, Result, Stopped};
@@ -93,11 +93,7 @@ async fn sign_in(site: &Site, clients: usize) -> Result<Vec<Imap>> {
 
 /// Delivers one message; seconds until each client hears of it.
 async fn wake(site: &Site, waiting: &mut Vec<Imap>) -> Result<Vec<f64>> {
-    let mut smtp = Smtp {
-        client: Client::connect(site.lmtp()).await?,
-    };
-    smtp.reply().await?;
-    smtp.command("LHLO load.test").await?;
+    let mut smtp = ledger::lmtp(site).await?;
     let listening: Vec<_> = waiting
         .drain(..)
         .map(|mut imap| {

@@ -68,7 +68,7 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
     }
     process.terminate();
     let mut figures = Figures::default();
-    figures.checked(total.checked as u64);
+    total.tell(&mut figures);
     figures.count("faults", faults as usize, Target::Shown);
     figures.count(
         "operations acknowledged",
@@ -79,16 +79,6 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
         "servers that ended because of one",
         stopped,
         Target::AtLeast(1.0),
-    );
-    figures.count(
-        "acknowledged messages lost",
-        total.lost,
-        Target::Exactly(0.0),
-    );
-    figures.count(
-        "messages damaged or twice",
-        total.damaged + total.twice,
-        Target::Exactly(0.0),
     );
     figures.count("servers that hung", hung, Target::Exactly(0.0));
     figures.count(

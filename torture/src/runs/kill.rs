@@ -39,20 +39,12 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
     let (clean, text) = site.command(&["db", "check"]);
     process.terminate();
     let mut figures = Figures::default();
-    figures.checked(total.checked as u64);
+    total.tell(&mut figures);
     figures.count("kills", kills as usize, Target::Shown);
     figures.count(
         "operations acknowledged",
         ledger.acknowledged(),
         Target::AtLeast(kills as f64),
-    );
-    figures.count("messages lost", total.lost, Target::Exactly(0.0));
-    figures.count("messages damaged", total.damaged, Target::Exactly(0.0));
-    figures.count("messages twice", total.twice, Target::Exactly(0.0));
-    figures.count(
-        "UIDs that changed or came late",
-        total.uids,
-        Target::Exactly(0.0),
     );
     figures.count(
         "findings of `db check`",

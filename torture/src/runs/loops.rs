@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::client::{Client, Smtp};
 use testkit::process::Site;
 
 use crate::context::{Context, Result, Stopped};
@@ -83,11 +82,7 @@ fn must(site: &Site, arguments: &[&str]) -> Result<()> {
 }
 
 async fn deliver(site: &Site, to: &str) -> Result<u16> {
-    let mut smtp = Smtp {
-        client: Client::connect(site.lmtp()).await?,
-    };
-    smtp.reply().await?;
-    smtp.command("LHLO load.test").await?;
+    let mut smtp = ledger::lmtp(site).await?;
     let message = format!(
         "From: <{}>\r\nSubject: round and round\r\n\r\nx\r\n",
         ledger::ACCOUNT

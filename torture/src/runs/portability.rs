@@ -87,14 +87,24 @@ fn moving(context: &Context, arm64: &Path, corpus: &Corpus, figures: &mut Figure
     let data = context.directory().join("site");
     fs::create_dir(&data)?;
     let log = |name: &str| context.directory().join(name);
-    let made = Site::at(&data, context.binary());
+    let names = context.names()?;
+    // Each stop has ports of its own: a site writes its configuration when it is made.
+    let place = |binary: &Path, launcher: &[&str]| {
+        let site = Site::at(&data, binary);
+        site.resolve_at(names.local_addr());
+        if launcher.is_empty() {
+            site
+        } else {
+            site.under(launcher)
+        }
+    };
+    let here = || place(context.binary(), &[]);
+    let there = || place(arm64, &[ARM64, "-cpu", "cortex-a72"]);
+    let made = here();
     fill(&made, corpus, &log("made here.log"))?;
     let mut noises = Vec::new();
     let mut rebuilt = 0;
     let mut stops: Vec<Stop> = Vec::new();
-    // Each stop has ports of its own: a site writes its configuration when it is made.
-    let here = || Site::at(&data, context.binary());
-    let there = || Site::at(&data, arm64).under(&[ARM64, "-cpu", "cortex-a72"]);
     for name in ["here", "on ARM64", "back here"] {
         let site = &if name == "on ARM64" { there() } else { here() };
         let log = log(&format!("{name}.log"));
@@ -167,17 +177,14 @@ fn moving(context: &Context, arm64: &Path, corpus: &Corpus, figures: &mut Figure
     wait_for_rules(&there)?;
     process.terminate();
     let theirs = databases(&there.cache())?;
-    let same = ours.intersection(&theirs).count();
+    // Ours may have more: the cache keeps what an earlier set was compiled to.
+    let different = theirs.difference(&ours).count();
     figures.count(
         "pattern databases compiled on both sides",
-        ours.len(),
+        theirs.len(),
         Target::AtLeast(2.0),
     );
-    figures.count(
-        "of them different",
-        ours.len().max(theirs.len()) - same,
-        Target::Exactly(0.0),
-    );
+    figures.count("of them different", different, Target::Exactly(0.0));
     Ok(())
 }
 

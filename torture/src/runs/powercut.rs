@@ -59,24 +59,12 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
     }
     process.terminate();
     let mut figures = Figures::default();
-    figures.checked(total.checked as u64);
+    total.tell(&mut figures);
     figures.count("power cuts", cuts as usize, Target::Shown);
     figures.count(
         "operations acknowledged",
         ledger.acknowledged(),
         Target::AtLeast(cuts as f64),
-    );
-    figures.count(
-        "acknowledged messages lost",
-        total.lost,
-        Target::Exactly(0.0),
-    );
-    figures.count("messages damaged", total.damaged, Target::Exactly(0.0));
-    figures.count("messages twice", total.twice, Target::Exactly(0.0));
-    figures.count(
-        "UIDs that changed or came late",
-        total.uids,
-        Target::Exactly(0.0),
     );
     figures.count("stores that did not open", refused, Target::Exactly(0.0));
     figures.count(

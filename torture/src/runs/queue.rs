@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use dns::{Zone, ZoneServer};
-use testkit::client::{Client, Smtp};
+use testkit::client::Smtp;
 use testkit::process::Site;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -55,7 +55,7 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
     }
     must(&site, &["alias", "add", "live@demo.test", "x@live.test"])?;
     context.block_on(async {
-        let mut smtp = hello(&site).await?;
+        let mut smtp = ledger::lmtp(&site).await?;
         for copy in 0..copies {
             for first in (0..domains).step_by(TARGETS) {
                 let to = format!("dead{first}@demo.test");
@@ -125,15 +125,6 @@ fn must(site: &Site, arguments: &[&str]) -> Result<()> {
     }
 }
 
-async fn hello(site: &Site) -> Result<Smtp> {
-    let mut smtp = Smtp {
-        client: Client::connect(site.lmtp()).await?,
-    };
-    smtp.reply().await?;
-    smtp.command("LHLO load.test").await?;
-    Ok(smtp)
-}
-
 async fn send(smtp: &mut Smtp, to: &str, subject: &str) -> Result<()> {
     let message = format!(
         "From: <{}>\r\nSubject: {subject}\r\n\r\nx\r\n",
@@ -153,7 +144,7 @@ type Arrivals = Arc<Mutex<Vec<(String, Instant)>>>;
 
 /// Sends live mail one by one; seconds from our reply to the other host's.
 async fn live(site: &Site, arrived: &Arrivals, name: &str, count: usize) -> Result<Vec<f64>> {
-    let mut smtp = hello(site).await?;
+    let mut smtp = ledger::lmtp(site).await?;
     let mut delays = Vec::new();
     for number in 0..count {
         let subject = format!("live {name} {number}");

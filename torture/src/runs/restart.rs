@@ -47,22 +47,12 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
     }
     process.terminate();
     let mut figures = Figures::default();
-    figures.checked(total.checked as u64);
+    total.tell(&mut figures);
     figures.count("restarts", restarts as usize, Target::Shown);
     figures.count(
         "operations acknowledged",
         ledger.acknowledged(),
         Target::AtLeast(restarts as f64),
-    );
-    figures.count(
-        "acknowledged messages lost",
-        total.lost,
-        Target::Exactly(0.0),
-    );
-    figures.count(
-        "messages damaged or twice",
-        total.damaged + total.twice,
-        Target::Exactly(0.0),
     );
     figures.count("exits that were not clean", bad_exits, Target::Exactly(0.0));
     figures.count(
