@@ -11,13 +11,18 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use super::client::PASSWORD;
 use crate::error::{Context as _, Result};
 use crate::packages::{REDIS, RSPAMD, SPAMASSASSIN_RULES, SPAMD};
-use crate::stage::{Stage, Stop, run, run_with, spawn, wait_for, write};
+use crate::stage::{Stage, Stop, pause, run, run_with, spawn, wait_for, write};
+
+/// How long a server may take until it listens everywhere.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The user that Debian's Rspamd runs as.
 const RSPAMD_USER: &str = "_rspamd";
@@ -66,9 +71,18 @@ impl<'a> Muskox<'a> {
         Ok(pid)
     }
 
-    /// Waits until it listens.
+    /// Waits until it listens everywhere; the control socket comes last.
     pub(super) fn wait(&self) -> Result<()> {
-        wait_for("muskox", self.filter, &self.directory.join("muskox.log"))
+        let log = self.directory.join("muskox.log");
+        wait_for("muskox", self.filter, &log)?;
+        let asked = Instant::now();
+        while let Err(error) = UnixStream::connect(self.socket()) {
+            if asked.elapsed() > PATIENCE {
+                return Err(error).context(self.socket().display().to_string());
+            }
+            pause(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     /// Forgets compiled patterns; not while it runs.
