@@ -50,7 +50,7 @@ struct Options {
     /// Minutes instead of seconds: the figures that the targets are meant for
     #[arg(long, global = true, conflicts_with = "quick")]
     full: bool,
-    /// Seconds: what CI does [default]
+    /// Seconds: what CI does, and the default
     #[arg(long, global = true)]
     quick: bool,
     /// Append the figures to this file, a line of JSON each
