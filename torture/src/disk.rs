@@ -23,7 +23,8 @@ impl Disk {
         let image = directory.join(format!("{name}.img"));
         fs::File::create(&image)?.set_len(mebibytes << 20)?;
         run("mkfs.ext4", &["-q", "-F", &image.display().to_string()])?;
-        Self::mount(image)
+        // A container may not mount, whoever one is in it.
+        Self::mount(image).map_err(|error| Stopped::NotPossible(error.to_string()))
     }
 
     fn mount(image: PathBuf) -> Result<Self> {

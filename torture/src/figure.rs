@@ -55,6 +55,11 @@ impl Figure {
     pub(crate) fn is_good(&self) -> bool {
         self.target.meets(self.value)
     }
+
+    /// Whether it depends on how busy the machine is.
+    fn is_timing(&self) -> bool {
+        matches!(self.unit.as_str(), "s" | "ms" | "%")
+    }
 }
 
 /// The figures of a run.
@@ -91,9 +96,11 @@ impl Figures {
         &self.list
     }
 
-    /// Whether something was looked at, and every promise is kept.
-    pub(crate) fn are_good(&self) -> bool {
-        self.checks > 0 && self.list.iter().all(Figure::is_good)
+    /// Whether something was looked at, and every promise is kept. A quick run is made on machines
+    /// that do other things as well: how long something took is said there, and decides nothing.
+    pub(crate) fn are_good(&self, full: bool) -> bool {
+        let decides = |figure: &&Figure| full || !figure.is_timing();
+        self.checks > 0 && self.list.iter().filter(decides).all(Figure::is_good)
     }
 
     /// How much was looked at.
@@ -110,9 +117,9 @@ mod tests {
     fn a_run_that_checked_nothing_is_red() {
         let mut figures = Figures::default();
         figures.count("messages lost", 0_u32, Target::Exactly(0.0));
-        assert!(!figures.are_good());
+        assert!(!figures.are_good(true));
         figures.checked(3_u64);
-        assert!(figures.are_good());
+        assert!(figures.are_good(true));
     }
 
     #[test]
@@ -130,7 +137,8 @@ mod tests {
             let mut figures = Figures::default();
             figures.checked(1_u64);
             figures.measure("", value, "s", target);
-            assert_eq!(figures.are_good(), good, "{value} {target:?}");
+            assert!(figures.are_good(false), "a quick run times nobody");
+            assert_eq!(figures.are_good(true), good, "{value} {target:?}");
         }
     }
 }

@@ -59,7 +59,7 @@ pub(crate) fn one(run: &Run, context: &Context) -> ExitCode {
         eprintln!("RED the figures cannot be written: {error}");
         return ExitCode::FAILURE;
     }
-    if figures.are_good() {
+    if figures.are_good(context.options().full) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
