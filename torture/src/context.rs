@@ -11,6 +11,7 @@ use dns::{Zone, ZoneServer};
 use testkit::process::{Process, Site};
 
 use crate::Options;
+use crate::figure::{Figures, Target};
 
 /// Why a run has no figures.
 #[derive(Debug, thiserror::Error)]
@@ -123,6 +124,23 @@ impl Context {
 
     fn log(&self, number: usize) -> PathBuf {
         self.directory().join(format!("server-{number}.log"))
+    }
+
+    /// Has a running server look for mistakes in its store, and says whether it found any.
+    pub(crate) fn check(&self, site: &Site, figures: &mut Figures) {
+        let (clean, text) = site.command(&["db", "check"]);
+        if !clean {
+            eprintln!("{text}");
+        }
+        let findings = usize::from(!clean);
+        figures.count("findings of `db check`", findings, Target::Exactly(0.0));
+    }
+
+    /// Stops a server, and says whether it ended well and whether any of this run has panicked.
+    pub(crate) fn end(&self, process: Process, figures: &mut Figures) {
+        let unclean = usize::from(process.terminate() != Some(0));
+        figures.count("exits that were not clean", unclean, Target::Exactly(0.0));
+        figures.count("panics", self.panics(), Target::Exactly(0.0));
     }
 
     /// Lines about panics that the servers of this run have logged.

@@ -44,13 +44,6 @@ pub(crate) struct Polite {
 }
 
 impl Polite {
-    /// The time that 99 of 100 did not need.
-    pub(crate) fn p99(&mut self) -> f64 {
-        self.milliseconds.sort_by(f64::total_cmp);
-        let at = self.milliseconds.len() * 99 / 100;
-        self.milliseconds.get(at).copied().unwrap_or(f64::NAN)
-    }
-
     /// One client after the other says hello at `address` until `until`.
     pub(crate) async fn visit(&mut self, address: SocketAddr, until: Instant) {
         while Instant::now() < until {

@@ -86,6 +86,20 @@ impl Figures {
         });
     }
 
+    /// The time that 99 of 100 did not need.
+    pub(crate) fn percentile(
+        &mut self,
+        what: &str,
+        mut times: Vec<f64>,
+        unit: &str,
+        target: Target,
+    ) {
+        times.sort_by(f64::total_cmp);
+        let slow = times.get(times.len() * 99 / 100).copied();
+        let what = format!("{what}, 99th percentile");
+        self.measure(&what, slow.unwrap_or(f64::NAN), unit, target);
+    }
+
     /// So many things were looked at. A run without any is red.
     pub(crate) fn checked(&mut self, count: impl TryInto<u64>) {
         self.checks += count.try_into().unwrap_or(0);
@@ -120,6 +134,17 @@ mod tests {
         assert!(!figures.are_good(true));
         figures.checked(3_u64);
         assert!(figures.are_good(true));
+    }
+
+    #[test]
+    fn the_percentile_leaves_one_of_a_hundred_out() {
+        let mut figures = Figures::default();
+        let times = (1..=200).rev().map(f64::from).collect();
+        figures.percentile("a reply", times, "ms", Target::Shown);
+        figures.percentile("none", Vec::new(), "ms", Target::AtMost(1.0));
+        assert_eq!(figures.list()[0].value, 199.0);
+        assert_eq!(figures.list()[0].what, "a reply, 99th percentile");
+        assert!(!figures.list()[1].is_good(), "nothing measured is no good");
     }
 
     #[test]

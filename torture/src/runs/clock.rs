@@ -63,11 +63,6 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
         }
     }
     std::fs::write(&clock, "+0")?;
-    let (clean, text) = site.command(&["db", "check"]);
-    if !clean {
-        eprintln!("{text}");
-    }
-    let code = process.terminate();
     let mut figures = Figures::default();
     figures.checked(taken as u64);
     figures.count("jumps", jumps.len(), Target::Shown);
@@ -78,17 +73,8 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
     );
     figures.count("messages refused", refused, Target::Exactly(0.0));
     figures.count("times the queue gave up early", early, Target::Exactly(0.0));
-    figures.count(
-        "findings of `db check`",
-        usize::from(!clean),
-        Target::Exactly(0.0),
-    );
-    figures.count(
-        "exits that were not clean",
-        usize::from(code != Some(0)),
-        Target::Exactly(0.0),
-    );
-    figures.count("panics", context.panics(), Target::Exactly(0.0));
+    context.check(&site, &mut figures);
+    context.end(process, &mut figures);
     Ok(figures)
 }
 

@@ -167,9 +167,9 @@ fn one(context: &Context, directory: &Path, round: Round, tally: &mut Tally) -> 
     let Ok(process) = started else {
         let text = fs::read_to_string(&log).unwrap_or_default();
         tally.refused += 1;
-        // A damaged database may be refused, in a line that names it. Nothing else may.
+        // A damaged database may be refused, in a line that says where it is. Nothing else may.
         let explained =
-            kind == Kind::Database && text.contains("mail.db") || text.contains("database");
+            matches!(kind, Kind::Database | Kind::Log) && text.contains("data directory");
         if !explained || text.contains("panicked") {
             eprintln!("   {kind:?} {fault:?}: {text}");
             tally.unexplained += 1;

@@ -64,11 +64,6 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
         slowest = slowest.max(started.elapsed());
         context.block_on(load.stop());
     }
-    let (clean, text) = site.command(&["db", "check"]);
-    if !clean {
-        eprintln!("{text}");
-    }
-    let code = process.terminate();
     total.tell(&mut figures);
     figures.count("times filled", points as usize, Target::Shown);
     figures.count(
@@ -89,17 +84,8 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
         "s",
         Target::AtMost(9.9),
     );
-    figures.count(
-        "findings of `db check`",
-        usize::from(!clean),
-        Target::Exactly(0.0),
-    );
-    figures.count(
-        "restarts needed",
-        usize::from(code != Some(0)),
-        Target::Exactly(0.0),
-    );
-    figures.count("panics", context.panics(), Target::Exactly(0.0));
+    context.check(&site, &mut figures);
+    context.end(process, &mut figures);
     Ok(figures)
 }
 

@@ -71,7 +71,6 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
     let started = Instant::now();
     let recovered = context.block_on(deliver(&site, number + 1))? == 250;
     let recovery = started.elapsed();
-    let code = process.terminate();
     let mut figures = Figures::default();
     figures.checked(number);
     figures.count("sessions", number as usize, Target::Shown);
@@ -95,12 +94,7 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
         "s",
         Target::AtMost(5.0),
     );
-    figures.count(
-        "exits that were not clean",
-        usize::from(code != Some(0)),
-        Target::Exactly(0.0),
-    );
-    figures.count("panics", context.panics(), Target::Exactly(0.0));
+    context.end(process, &mut figures);
     Ok(figures)
 }
 

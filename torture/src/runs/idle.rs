@@ -32,7 +32,6 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
     std::thread::sleep(Duration::from_secs(3));
     let share = (crowd::cpu_seconds(pid) - used) / 3.0 * 100.0;
     let woken = context.block_on(wake(&site, &mut waiting))?;
-    process.terminate();
     let mut figures = Figures::default();
     figures.checked(woken.len() as u64);
     figures.count("clients that wait over TLS", clients, Target::Shown);
@@ -63,7 +62,7 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
         "s",
         Target::AtMost(1.0),
     );
-    figures.count("panics", context.panics(), Target::Exactly(0.0));
+    context.end(process, &mut figures);
     Ok(figures)
 }
 

@@ -31,7 +31,9 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
         let (calls, error) = FAULTS[number as usize % FAULTS.len()];
         // The first calls, or later ones; once, or from then on.
         let when = 1 + (number * 7) % 23;
-        let lasting = if number % 2 == 0 { "+" } else { "" };
+        // The other way round in the next round of faults.
+        let turn = number as usize + number as usize / FAULTS.len();
+        let lasting = if turn.is_multiple_of(2) { "+" } else { "" };
         let inject = format!("inject={calls}:{error}:when={when}{lasting}");
         let tracer = attach(
             process.id(),

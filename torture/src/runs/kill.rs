@@ -36,8 +36,6 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
             total.add(context.block_on(ledger::verify(site.imaps(), &snapshot, &mut known))?);
         }
     }
-    let (clean, text) = site.command(&["db", "check"]);
-    process.terminate();
     let mut figures = Figures::default();
     total.tell(&mut figures);
     figures.count("kills", kills as usize, Target::Shown);
@@ -46,25 +44,13 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
         ledger.acknowledged(),
         Target::AtLeast(kills as f64),
     );
-    figures.count(
-        "findings of `db check`",
-        usize::from(!clean),
-        Target::Exactly(0.0),
-    );
-    restarts.sort_by(f64::total_cmp);
-    let slowest = restarts
-        .get(restarts.len() * 99 / 100)
-        .copied()
-        .unwrap_or(f64::NAN);
-    figures.measure(
-        "start to first answer, 99th percentile",
-        slowest,
+    context.check(&site, &mut figures);
+    figures.percentile(
+        "start to first answer",
+        restarts,
         "ms",
         Target::AtMost(2_000.0),
     );
-    if !clean {
-        eprintln!("{text}");
-    }
-    figures.count("panics", context.panics(), Target::Exactly(0.0));
+    context.end(process, &mut figures);
     Ok(figures)
 }

@@ -41,17 +41,7 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
         }
         Ok::<_, std::io::Error>((changed, refused, unread, times))
     });
-    let (changed, refused, unread, mut times) = result?;
-    let (clean, text) = site.command(&["db", "check"]);
-    if !clean {
-        eprintln!("{text}");
-    }
-    let code = process.terminate();
-    times.sort_by(f64::total_cmp);
-    let slow = times
-        .get(times.len() * 99 / 100)
-        .copied()
-        .unwrap_or(f64::NAN);
+    let (changed, refused, unread, times) = result?;
     figures.checked(times.len() as u64);
     figures.count(
         "messages stored by IMAP",
@@ -65,23 +55,9 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
         Target::Exactly(0.0),
     );
     figures.count("messages refused at delivery", refused, Target::Shown);
-    figures.measure(
-        "reading all parts, 99th percentile",
-        slow,
-        "ms",
-        Target::AtMost(250.0),
-    );
-    figures.count(
-        "findings of `db check`",
-        usize::from(!clean),
-        Target::Exactly(0.0),
-    );
-    figures.count(
-        "exits that were not clean",
-        usize::from(code != Some(0)),
-        Target::Exactly(0.0),
-    );
-    figures.count("panics", context.panics(), Target::Exactly(0.0));
+    figures.percentile("reading all parts", times, "ms", Target::AtMost(250.0));
+    context.check(&site, &mut figures);
+    context.end(process, &mut figures);
     Ok(figures)
 }
 

@@ -72,16 +72,6 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
     process = context.start(&site);
     let start = started.elapsed().as_secs_f64();
     delays.extend(context.block_on(live(&site, &arrived, "after", 10))?);
-    let (clean, text) = site.command(&["db", "check"]);
-    if !clean {
-        eprintln!("{text}");
-    }
-    process.terminate();
-    delays.sort_by(f64::total_cmp);
-    let slow = delays
-        .get(delays.len() * 99 / 100)
-        .copied()
-        .unwrap_or(f64::NAN);
     let queued = waiting
         .split_once("\"queued_messages\"")
         .and_then(|(_, rest)| {
@@ -105,14 +95,10 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
         Target::AtLeast(messages as f64),
     );
     figures.measure("memory", memory, "MiB", Target::AtMost(150.0));
-    figures.measure("live mail, 99th percentile", slow, "s", Target::AtMost(5.0));
+    figures.percentile("live mail", delays, "s", Target::AtMost(5.0));
     figures.measure("start with that queue", start, "s", Target::AtMost(5.0));
-    figures.count(
-        "findings of `db check`",
-        usize::from(!clean),
-        Target::Exactly(0.0),
-    );
-    figures.count("panics", context.panics(), Target::Exactly(0.0));
+    context.check(&site, &mut figures);
+    context.end(process, &mut figures);
     Ok(figures)
 }
 

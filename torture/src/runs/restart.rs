@@ -45,7 +45,6 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
             &mut known,
         ))?);
     }
-    process.terminate();
     let mut figures = Figures::default();
     total.tell(&mut figures);
     figures.count("restarts", restarts as usize, Target::Shown);
@@ -54,7 +53,7 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
         ledger.acknowledged(),
         Target::AtLeast(restarts as f64),
     );
-    figures.count("exits that were not clean", bad_exits, Target::Exactly(0.0));
+    figures.count("stops that were not clean", bad_exits, Target::Exactly(0.0));
     figures.count(
         "waiting clients without a goodbye",
         no_goodbye,
@@ -72,6 +71,6 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
         "s",
         Target::AtMost(1.0),
     );
-    figures.count("panics", context.panics(), Target::Exactly(0.0));
+    context.end(process, &mut figures);
     Ok(figures)
 }

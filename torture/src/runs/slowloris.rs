@@ -42,7 +42,6 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
     while let Ok(age) = cuts.try_recv() {
         ages.push(Duration::as_secs_f64(&age));
     }
-    process.terminate();
     let longest = ages.iter().copied().fold(0.0, f64::max);
     let mut figures = Figures::default();
     figures.checked(polite.milliseconds.len() as u64);
@@ -63,9 +62,9 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
         polite.failed,
         Target::Exactly(0.0),
     );
-    figures.measure(
-        "a polite client, 99th percentile",
-        polite.p99(),
+    figures.percentile(
+        "a polite client",
+        polite.milliseconds,
         "ms",
         Target::AtMost(300.0),
     );
@@ -86,7 +85,7 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
         "MiB",
         Target::AtMost(500.0),
     );
-    figures.count("panics", context.panics(), Target::Exactly(0.0));
+    context.end(process, &mut figures);
     Ok(figures)
 }
 
