@@ -76,100 +76,75 @@ impl Corpus {
 }
 
 /// What a server says on one stop of the journey.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 struct Stop {
     verdicts: Vec<String>,
     transcript: Vec<String>,
+    /// What would worry an administrator.
+    noises: Vec<String>,
+    /// Pattern databases that were not just loaded.
+    rebuilt: usize,
+}
+
+impl Stop {
+    /// Starts a server, asks it everything, and stops it.
+    fn visit(context: &Context, site: &Site, name: &str, corpus: &Corpus) -> Result<Self> {
+        let log = context.directory().join(format!("{name}.log"));
+        let process = site.start_logging(&log);
+        let verdicts = verdicts(site, corpus)?;
+        let transcript = context.block_on(transcript(site))?;
+        let status = process.terminate();
+        let text = fs::read_to_string(&log)?;
+        let mut noises: Vec<String> = warnings(&text).map(str::to_owned).collect();
+        if status != Some(0) {
+            noises.push(format!("exit {status:?}"));
+        }
+        let ready = text
+            .lines()
+            .filter(|line| line.contains("pattern database ready"));
+        let ready: Vec<&str> = ready.collect();
+        if ready.is_empty() {
+            noises.push("no line about the pattern database".to_owned());
+        }
+        eprintln!("   {name}:");
+        for line in &ready {
+            eprintln!("     {}", line.split(" INFO ").last().unwrap_or(line));
+        }
+        for noise in &noises {
+            eprintln!("     {noise}");
+        }
+        let loaded = ready
+            .iter()
+            .filter(|line| line.contains("origin=\"loaded\""));
+        Ok(Self {
+            rebuilt: ready.len() - loaded.count(),
+            verdicts,
+            transcript,
+            noises,
+        })
+    }
 }
 
 /// The journey of a data directory.
 fn moving(context: &Context, arm64: &Path, corpus: &Corpus, figures: &mut Figures) -> Result<()> {
     let data = context.directory().join("site");
     fs::create_dir(&data)?;
-    let log = |name: &str| context.directory().join(name);
     let names = context.names()?;
     // Each stop has ports of its own: a site writes its configuration when it is made.
-    let place = |binary: &Path, launcher: &[&str]| {
+    let place = |binary: &Path| {
         let site = Site::at(&data, binary);
         site.resolve_at(names.local_addr());
-        if launcher.is_empty() {
-            site
-        } else {
-            site.under(launcher)
-        }
+        site
     };
-    let here = || place(context.binary(), &[]);
-    let there = || place(arm64, &[ARM64, "-cpu", "cortex-a72"]);
-    let made = here();
-    fill(&made, corpus, &log("made here.log"))?;
-    let mut noises = Vec::new();
-    let mut rebuilt = 0;
-    let mut stops: Vec<Stop> = Vec::new();
-    for name in ["here", "on ARM64", "back here"] {
-        let site = &if name == "on ARM64" { there() } else { here() };
-        let log = log(&format!("{name}.log"));
-        let process = site.start_logging(&log);
-        stops.push(Stop {
-            verdicts: verdicts(site, corpus)?,
-            transcript: context.block_on(transcript(site))?,
-        });
-        let status = process.terminate();
-        let text = fs::read_to_string(&log)?;
-        if status != Some(0) {
-            noises.push(format!("{name}: exit {status:?}"));
-        }
-        noises.extend(warnings(&text).map(|line| format!("{name}: {line}")));
-        let databases = || {
-            text.lines()
-                .filter(|line| line.contains("pattern database ready"))
-        };
-        rebuilt += databases()
-            .filter(|line| !line.contains("origin=\"loaded\""))
-            .count();
-        if databases().count() == 0 {
-            noises.push(format!("{name}: no line about the pattern database"));
-        }
-        eprintln!("   {name}:");
-        for line in databases() {
-            eprintln!("     {}", line.split(" INFO ").last().unwrap_or(line));
-        }
-    }
-    for noise in &noises {
-        eprintln!("   {noise}");
-    }
-    let (first, others) = stops.split_first().expect("three stops");
-    let different = |of: fn(&Stop) -> &Vec<String>| -> usize {
-        others
-            .iter()
-            .map(|stop| {
-                let pairs = of(first).iter().zip(of(stop));
-                let same = pairs.filter(|(ours, theirs)| ours == theirs).count();
-                of(first).len().max(of(stop).len()) - same
-            })
-            .sum()
-    };
-    figures.checked((first.verdicts.len() + first.transcript.len()) as u64);
-    figures.count(
-        "messages judged on each stop",
-        first.verdicts.len(),
-        Target::AtLeast(corpus.count as f64),
-    );
-    figures.count(
-        "verdicts that differ",
-        different(|stop| &stop.verdicts),
-        Target::Exactly(0.0),
-    );
-    figures.count(
-        "lines of IMAP that differ",
-        different(|stop| &stop.transcript),
-        Target::Exactly(0.0),
-    );
-    figures.count("warnings and errors", noises.len(), Target::Exactly(0.0));
-    figures.count(
-        "pattern databases made again",
-        rebuilt,
-        Target::Exactly(0.0),
-    );
+    let here = || place(context.binary());
+    let there = || place(arm64).under(&[ARM64, "-cpu", "cortex-a72"]);
+    fill(&here(), corpus, &context.directory().join("made here.log"))?;
+    let stops = [
+        Stop::visit(context, &here(), "here", corpus)?,
+        Stop::visit(context, &there(), "on ARM64", corpus)?,
+        Stop::visit(context, &here(), "back here", corpus)?,
+    ];
+    compare(&stops, corpus, figures);
     let there = there();
     let ours = databases(&there.cache())?;
     fs::remove_dir_all(there.cache())?;
@@ -186,6 +161,38 @@ fn moving(context: &Context, arm64: &Path, corpus: &Corpus, figures: &mut Figure
     );
     figures.count("of them different", different, Target::Exactly(0.0));
     Ok(())
+}
+
+/// What the stops say, beside what the first one says.
+fn compare(stops: &[Stop; 3], corpus: &Corpus, figures: &mut Figures) {
+    let [first, others @ ..] = stops;
+    let different = |of: fn(&Stop) -> &Vec<String>| -> usize {
+        let differences = others.iter().map(|stop| {
+            let pairs = of(first).iter().zip(of(stop));
+            let same = pairs.filter(|(ours, theirs)| ours == theirs).count();
+            of(first).len().max(of(stop).len()) - same
+        });
+        differences.sum()
+    };
+    let noises: usize = stops.iter().map(|stop| stop.noises.len()).sum();
+    let rebuilt: usize = stops.iter().map(|stop| stop.rebuilt).sum();
+    figures.checked((first.verdicts.len() + first.transcript.len()) as u64);
+    figures.count(
+        "messages judged on each stop",
+        first.verdicts.len(),
+        Target::AtLeast(corpus.count as f64),
+    );
+    for (what, count) in [
+        ("verdicts that differ", different(|stop| &stop.verdicts)),
+        (
+            "responses of IMAP that differ",
+            different(|stop| &stop.transcript),
+        ),
+        ("warnings and errors", noises),
+        ("pattern databases made again", rebuilt),
+    ] {
+        figures.count(what, count, Target::Exactly(0.0));
+    }
 }
 
 /// Accounts, mail, rules, what was learned.
@@ -354,20 +361,7 @@ fn processors(
     figures: &mut Figures,
 ) -> Result<()> {
     let rules = context.directory().join("rules.tsv");
-    let table: String = (0..400)
-        .map(|number| {
-            format!(
-                "R{number}\tbody\t\t\\b{}{}\\b\n",
-                ["win", "pay", "rep"][number % 3],
-                number
-            )
-        })
-        .chain(MAP.lines().enumerate().map(|(at, line)| {
-            let pattern = line.trim_end_matches('i').trim_matches('/');
-            format!("M{at}\tbody\ti\t{pattern}\n")
-        }))
-        .collect();
-    fs::write(&rules, table)?;
+    fs::write(&rules, table())?;
     let database = context.directory().join("rules.patterns");
     let paths = [&rules, &database, &corpus.directory].map(|path| path.display().to_string());
     let [rules, database, messages] = paths.each_ref().map(String::as_str);
@@ -391,25 +385,7 @@ fn processors(
     let judge = ["filter", "scan", "--lines", messages];
     let wanted = output_of(&[], context.binary(), &scan)?;
     let wanted_verdicts = comparable(&output_of(&[], context.binary(), &judge)?)?;
-    let mut machines: Vec<(String, Vec<&str>, &Path)> = Vec::new();
-    for processor in X86_64_PROCESSORS {
-        let launcher = vec![X86_64, "-cpu", processor];
-        machines.push((format!("x86-64 {processor}"), launcher, context.binary()));
-    }
-    for processor in ARM64_PROCESSORS {
-        machines.push((
-            format!("ARM64 {processor}"),
-            vec![ARM64, "-cpu", processor],
-            arm64,
-        ));
-    }
-    for size in PAGES {
-        machines.push((
-            format!("ARM64, pages of {size}"),
-            vec![ARM64, "-p", size],
-            arm64,
-        ));
-    }
+    let machines = machines(context.binary(), arm64);
     let (mut different, mut verdicts) = (0_usize, 0_usize);
     for (name, launcher, binary) in &machines {
         let found = output_of(launcher, binary, &scan)?;
@@ -460,6 +436,47 @@ fn processors(
         Target::Exactly(0.0),
     );
     Ok(())
+}
+
+/// Rules as `muskox patterns compile` reads them.
+fn table() -> String {
+    let words = (0..400).map(|number| {
+        let word = ["win", "pay", "rep"][number % 3];
+        format!("R{number}\tbody\t\t\\b{word}{number}\\b\n")
+    });
+    let lines = MAP.lines().enumerate().map(|(at, line)| {
+        let pattern = line.trim_end_matches('i').trim_matches('/');
+        format!("M{at}\tbody\ti\t{pattern}\n")
+    });
+    words.chain(lines).collect()
+}
+
+/// An emulated machine: its name, its emulator with options, the binary for it.
+type Machine<'a> = (String, [&'static str; 3], &'a Path);
+
+fn machines<'a>(x86_64: &'a Path, arm64: &'a Path) -> Vec<Machine<'a>> {
+    let x86_64 = X86_64_PROCESSORS.map(|processor| {
+        (
+            format!("x86-64 {processor}"),
+            [X86_64, "-cpu", processor],
+            x86_64,
+        )
+    });
+    let processors = ARM64_PROCESSORS.map(|processor| {
+        (
+            format!("ARM64 {processor}"),
+            [ARM64, "-cpu", processor],
+            arm64,
+        )
+    });
+    let pages = PAGES.map(|size| {
+        (
+            format!("ARM64, pages of {size}"),
+            [ARM64, "-p", size],
+            arm64,
+        )
+    });
+    x86_64.into_iter().chain(processors).chain(pages).collect()
 }
 
 /// What a command prints; exit code 1 is an answer.
