@@ -87,10 +87,10 @@ pub(crate) fn write(files: &[PathBuf], page: &Path) -> std::io::Result<()> {
 
 fn text(lines: &[Line]) -> String {
     let mut page = String::from(
-        "# Reliability\n\nWhat is promised, and what was found when somebody tried to break it. \
-         The page is made by `torture report` from\nthe figures that `torture … --json` has written; \
-         `cargo run -p muskox-torture -- all` gives\nyour own. What is beyond its target stays here, \
-         marked **red**.\n",
+        "# Reliability\n\n\
+         What is promised, and what was found when somebody tried to break it. `torture report` makes\n\
+         this page of the figures that `torture … --json` has written; `cargo run -p muskox-torture --\n\
+         all` gives your own. What is beyond its target stays here, marked **red**.\n",
     );
     for run in runs::ALL {
         let mut latest: BTreeMap<&str, (usize, &Line)> = BTreeMap::new();

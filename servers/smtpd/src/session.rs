@@ -96,9 +96,9 @@ impl Session {
                 Err(ended) => break Some(ended),
             }
         };
-        let evicted = self.place.is_some() && !self.shutdown.is_cancelled();
         let ended = match ended {
-            Some(Ended::Shutdown) if evicted => Some(Ended::Evicted),
+            // The lobby wants the place; the server goes on.
+            Some(Ended::Shutdown) if !self.shutdown.is_cancelled() => Some(Ended::Evicted),
             ended => ended,
         };
         match &ended {

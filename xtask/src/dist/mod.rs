@@ -2,8 +2,8 @@
 //!
 //! A Debian package, a tarball with a program that needs nothing else, an image for containers of
 //! all architectures, a bill of materials, and checksums of all that. Two builds of one commit
-//! are the same octets (`--twice` shows it), and `--verify` installs the packages into fresh
-//! systems. Nothing is signed or published here. Start at [`Options`] and [`run`].
+//! are meant to be the same octets (`--twice` compares), and `--verify` installs the packages into
+//! fresh systems. Nothing is signed or published here. Start at [`Options`] and [`run`].
 
 mod build;
 mod content;
