@@ -298,3 +298,25 @@ fn free_ports() -> [u16; 4] {
         [(); 4].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
     sockets.map(|socket| socket.local_addr().expect("an address").port())
 }
+
+/// A process and those it has started, directly or not.
+#[must_use]
+pub fn family(first: u32) -> Vec<u32> {
+    let mut pids = vec![first];
+    let mut next = 0;
+    while let Some(pid) = pids.get(next) {
+        // One that has just ended has no children.
+        for entry in std::fs::read_dir(format!("/proc/{pid}/task"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let children =
+                std::fs::read_to_string(entry.path().join("children")).unwrap_or_default();
+            let children = children.split_ascii_whitespace();
+            pids.extend(children.filter_map(|pid| pid.parse::<u32>().ok()));
+        }
+        next += 1;
+    }
+    pids
+}

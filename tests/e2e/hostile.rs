@@ -1,10 +1,12 @@
-//! Clients that mean harm: smuggling, injection, relaying, forging; [`floods`] and [`broken`] mail
-//! have files of their own.
+//! Clients that mean harm: smuggling, injection, relaying, forging; [`floods`], [`broken`] mail and what
+//! ends parse [`workers`] have files of their own.
 
 #[path = "hostile/broken.rs"]
 mod broken;
 #[path = "hostile/floods.rs"]
 mod floods;
+#[path = "hostile/workers.rs"]
+mod workers;
 
 use std::io;
 use std::net::SocketAddr;

@@ -101,9 +101,12 @@ enum What {
     /// In a process of its own, of the run `sandbox`: what an attacker would try
     #[command(hide = true)]
     Attempts {
-        /// The server's configuration
-        file: PathBuf,
+        /// The server's configuration; in place of a parse worker without
+        file: Option<PathBuf>,
     },
+    /// As in the server, whose place `attempts` takes
+    #[command(name = parsebox::KEEPER, hide = true)]
+    ParseKeeper,
     /// One run
     #[command(external_subcommand)]
     One(Vec<String>),
@@ -121,7 +124,8 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         What::Report { files, page } => ended(report::write(&files, &page)),
-        What::Attempts { file } => ended(runs::attempt(&file)),
+        What::Attempts { file } => ended(runs::attempt(file.as_deref())),
+        What::ParseKeeper => parsebox::keep(),
         What::All { names } => suite::all(&options, &names),
         What::One(words) => {
             let Some(run) = words.first().and_then(|name| runs::find(name)) else {

@@ -22,7 +22,12 @@ const ORDER: &[&[&str]] = &[
         "formats/milter",
     ],
     // services, lower ones first
-    &["services/ambient", "services/lobby", "services/patterns"],
+    &[
+        "services/ambient",
+        "services/lobby",
+        "services/parsebox",
+        "services/patterns",
+    ],
     &[
         "services/store",
         "services/dns",

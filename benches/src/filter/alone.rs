@@ -49,6 +49,7 @@ impl Alone {
             learn,
             blocklist: None,
             antivirus: None,
+            parsers: parsebox::Parsebox::in_process(),
             cache: None,
             tuning: Tuning {
                 autolearn: false,

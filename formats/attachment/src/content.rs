@@ -1,7 +1,11 @@
 //! What contents there are.
 
+use serde::{Deserialize, Serialize};
+
 /// What a type of content is for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[non_exhaustive]
 pub enum Class {
     /// Nothing that is known.

@@ -1,5 +1,9 @@
 //! What is told about an attachment, and how far the look goes.
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
 use crate::content::Class;
 
 /// How far an inspection goes. The defaults suit messages of up to 50 MiB on a mail server.
@@ -44,10 +48,10 @@ impl Default for Limits {
 /// What an attachment is and holds.
 ///
 /// Unless said otherwise a fact covers the attachment and everything that was opened inside it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// The media type by content; `application/octet-stream` when it cannot be told.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// What that type is for.
     pub class: Class,
     /// The names of files inside archives, outer ones first, without control characters; at most
@@ -95,7 +99,7 @@ pub struct Report {
     pub unpacked: usize,
     /// Names of macros that run by themselves, and words of macros and objects that matter to a
     /// judgement, as they are written in this crate's tables, each once, sorted.
-    pub words: Vec<&'static str>,
+    pub words: Vec<Cow<'static, str>>,
 }
 
 impl Report {

@@ -79,7 +79,7 @@ impl<'l> Walk<'l> {
             unpacked: false,
         };
         let found = self.open(&outer);
-        self.report.kind = found.kind;
+        self.report.kind = found.kind.into();
         self.report.class = found.class;
         self.report.executable = found.class.runs();
         self.report.mismatch =
@@ -270,8 +270,8 @@ impl<'l> Walk<'l> {
 
     /// Notes a word.
     pub(crate) fn word(&mut self, word: &'static str) {
-        if !self.report.words.contains(&word) {
-            self.report.words.push(word);
+        if !self.report.words.iter().any(|known| known == word) {
+            self.report.words.push(word.into());
         }
     }
 }

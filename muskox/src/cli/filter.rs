@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
 use filter::{Filter, Input, Record};
+use parsebox::Parsebox;
 use policy::NewRuleSet;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -213,6 +214,8 @@ async fn temporary(options: &Scan, directory: PathBuf) -> Result<(Db, Filter), F
         db: db.clone(),
         clock,
         resolver: None,
+        // The operator's own process, which ends with its command.
+        parsers: Parsebox::in_process(),
         cache: options.cache.clone(),
     };
     let filtering = Filtering::open(&config, surroundings).await?;

@@ -133,6 +133,12 @@ enum Command {
     /// Write man pages, completions and an example configuration
     #[command(hide = true)]
     Generate(generate::Options),
+    /// For the server: starts its parse workers
+    #[command(name = parsebox::KEEPER, hide = true)]
+    ParseKeeper,
+    /// For the server: reads pages and attachments
+    #[command(name = parsebox::WORKER, hide = true)]
+    ParseWorker,
 }
 
 impl Cli {
@@ -147,6 +153,8 @@ impl Cli {
             Command::Patterns(verb) => patterns::run(&verb, &output),
             Command::InstallService(options) => install::run(&options, &output),
             Command::Generate(options) => generate::run(&options),
+            Command::ParseKeeper => return parsebox::keep(),
+            Command::ParseWorker => return parsebox::work(),
             command => {
                 let asker = Asker {
                     config: self.config,
@@ -190,7 +198,9 @@ fn ask_server(command: &Command, asker: &Asker, output: &Output) -> Result<(), F
         | Command::Config(_)
         | Command::Patterns(_)
         | Command::InstallService(_)
-        | Command::Generate(_) => Ok(()),
+        | Command::Generate(_)
+        | Command::ParseKeeper
+        | Command::ParseWorker => Ok(()),
     }
 }
 

@@ -12,7 +12,11 @@ pub(super) fn run(path: Option<PathBuf>) -> Result<(), Failed> {
     let config = Config::load(&path)?;
     logging::start(&config.log);
     // Before the first thread: what is given up here, every thread gives up.
-    sandbox::enter(&config, &path).map_err(server::StartError::from)?;
-    super::runtime()?.block_on(server::serve(config, path))?;
+    let keeper = sandbox::enter(&config, &path).map_err(server::StartError::from)?;
+    let parts = server::Parts {
+        keeper,
+        ..server::Parts::default()
+    };
+    super::runtime()?.block_on(server::serve(config, path, parts))?;
     Ok(())
 }

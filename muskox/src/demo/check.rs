@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parsebox::Keeper;
 use rustls::ClientConfig;
 use tls::Verification;
 
@@ -19,10 +20,14 @@ use crate::version::VERSION;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Starts a demo on free ports, takes the steps and stops it.
-pub(super) async fn run(directory: &Path, output: &Output) -> Result<(), Failed> {
+pub(super) async fn run(
+    directory: &Path,
+    keeper: Option<Arc<Keeper>>,
+    output: &Output,
+) -> Result<(), Failed> {
     let started = Instant::now();
     let config = configuration(directory, Ports::Any)?;
-    let demo = Demo::start(&config).await?;
+    let demo = Demo::start(&config, keeper).await?;
     output.line(format_args!("muskox {} demo --check", VERSION));
     let mut check = Check {
         demo: &demo,

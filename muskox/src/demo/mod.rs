@@ -17,13 +17,16 @@ mod world;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
+use parsebox::Keeper;
 
 use crate::cli::{Failed, Output, runtime};
 use crate::config::{Config, LogConfig, LogLevel};
 use crate::logging;
-use crate::server::{Server, StartError};
+use crate::sandbox;
+use crate::server::{Parts, Server, StartError};
 use crate::version::VERSION;
 
 pub use capture::{CaptureServer, Captured, Captures};
@@ -87,11 +90,12 @@ pub fn run(options: Options, output: &Output) -> Result<(), Failed> {
         (None, Some(temporary)) => temporary.path(),
         (None, None) => Path::new("."),
     };
+    let keeper = sandbox::start_keeper().map_err(StartError::from)?;
     runtime()?.block_on(async {
         if options.check {
-            check::run(directory, output).await
+            check::run(directory, keeper, output).await
         } else {
-            serve(directory, &options, output).await
+            serve(directory, &options, keeper, output).await
         }
     })
 }
@@ -140,13 +144,18 @@ pub fn configuration(directory: &Path, ports: Ports) -> Result<Config, Failed> {
 }
 
 impl Demo {
-    /// Starts the outside world and the server, and seeds an empty data directory.
+    /// Starts the outside world and the server, and seeds an empty data directory. `keeper` starts its
+    /// parse workers.
     ///
     /// # Errors
     /// What cannot be started.
-    pub async fn start(config: &Config) -> Result<Self, StartError> {
+    pub async fn start(config: &Config, keeper: Option<Arc<Keeper>>) -> Result<Self, StartError> {
         let world = World::start().await?;
-        let server = Server::start(config, world.parts()?).await?;
+        let parts = Parts {
+            keeper,
+            ..world.parts()?
+        };
+        let server = Server::start(config, parts).await?;
         let people = seed::people(&server.services).await?;
         world.publish_keys(&server.services).await?;
         Ok(Self {
@@ -163,9 +172,14 @@ impl Demo {
     }
 }
 
-async fn serve(directory: &Path, options: &Options, output: &Output) -> Result<(), Failed> {
+async fn serve(
+    directory: &Path,
+    options: &Options,
+    keeper: Option<Arc<Keeper>>,
+    output: &Output,
+) -> Result<(), Failed> {
     let config = configuration(directory, Ports::Offset(options.offset))?;
-    let demo = Demo::start(&config).await?;
+    let demo = Demo::start(&config, keeper).await?;
     demo.world.write_ca(directory)?;
     let seeded = seed::mail(&demo).await?;
     introduce(&demo, &config, seeded, options, output);

@@ -9,6 +9,7 @@ use blocklist::Blocklist;
 use dns::Resolver;
 use filter::{Filter, Thresholds, Tuning};
 use learn::Learn;
+use parsebox::Parsebox;
 use policy::Policy;
 use store::Db;
 
@@ -22,6 +23,8 @@ pub(crate) struct Surroundings {
     pub(crate) clock: Arc<dyn Clock>,
     /// Name servers; none are asked without.
     pub(crate) resolver: Option<Arc<dyn Resolver>>,
+    /// Who reads pages and attachments.
+    pub(crate) parsers: Parsebox,
     /// Where compiled patterns are kept.
     pub(crate) cache: Option<PathBuf>,
 }
@@ -46,6 +49,7 @@ impl Filtering {
             db,
             clock,
             resolver,
+            parsers,
             cache,
         } = surroundings;
         let policy = Policy::open(db.clone())
@@ -69,6 +73,7 @@ impl Filtering {
             learn: learn.clone(),
             blocklist,
             antivirus: antivirus(config)?,
+            parsers,
             cache,
             tuning: tuning(config),
         })?;

@@ -409,8 +409,8 @@ impl Keeper {
 ///
 /// # Errors
 /// It could not start, or the store failed while it ran.
-pub async fn serve(config: Config, path: PathBuf) -> Result<(), StartError> {
-    let server = Server::start(&config, Parts::default()).await?;
+pub async fn serve(config: Config, path: PathBuf, parts: Parts) -> Result<(), StartError> {
+    let server = Server::start(&config, parts).await?;
     if config.service.sandbox {
         sandbox::close()?;
     }

@@ -9,6 +9,7 @@ use imapd::Imapd;
 use learn::Learn;
 use mail::Mail;
 use mailauth::Authenticator;
+use parsebox::{Keeper, Parsebox};
 use policy::Policy;
 use prometheus_client::registry::Registry;
 use queue::{Queue, QueueOptions, RelaySecurity, RemoteRoute, Schedule, Timeouts};
@@ -41,6 +42,8 @@ pub struct Parts {
     pub hashing: Option<Hashing>,
     /// How remote delivery behaves in time.
     pub schedule: Option<Schedule>,
+    /// Who starts parse workers; without, the server reads pages and attachments by itself.
+    pub keeper: Option<Arc<Keeper>>,
     /// A disk that misbehaves.
     pub faults: Option<Arc<dyn store::Faults>>,
     /// What the outside world received, for the control socket.
@@ -117,6 +120,9 @@ impl Services {
             db: db.clone(),
             clock: Arc::clone(&clock),
             resolver: Some(Arc::new(resolver.clone())),
+            parsers: parts
+                .keeper
+                .map_or_else(Parsebox::in_process, Parsebox::new),
             cache: Some(config.cache_dir().join("patterns")),
         };
         let filtering = Filtering::open(config, surroundings).await?;

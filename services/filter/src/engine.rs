@@ -17,13 +17,15 @@ use blocklist::Blocklist;
 use bytes::Bytes;
 use learn::{Learn, Owner, Tokens};
 use mail::Opinion;
+use parsebox::{Answer, Parsebox};
 use policy::{Effect, Forwarding, Policy, Snapshot};
 use rules::{Conclusion, Known, Prefilter, RuleSet, Scan, Workspace};
 use smtp::address::Domain;
 use store::{AccountId, Db};
+use tokio::task::JoinError;
 
 use crate::builtin;
-use crate::facts::Facts;
+use crate::facts::{Facts, Parts, Setting};
 use crate::input::{Input, Origin};
 use crate::memory::{Lesson, Material, Memory, Recalled, Teaching};
 use crate::personal::Personal;
@@ -82,6 +84,8 @@ pub struct Options {
     pub blocklist: Option<Blocklist>,
     /// The virus scanner.
     pub antivirus: Option<(Antivirus, OnFailure)>,
+    /// Who reads pages and attachments.
+    pub parsers: Parsebox,
     /// The directory of compiled patterns; without it nothing outlives the process.
     pub cache: Option<PathBuf>,
     /// Numbers.
@@ -299,11 +303,21 @@ impl Filter {
         opinion: Opinion,
         raw: Bytes,
     ) -> Result<Teaching, learn::Error> {
+        let blocking = tokio::task::spawn_blocking(move || {
+            let input = Input::stored(raw);
+            let decoded = Parts::decode(&input.raw, &input.summary.structure);
+            (input, decoded)
+        });
+        let (input, (parts, job)) = blocking.await.map_err(|_| learn::Error::Cut)?;
+        let read = (parts, self.0.options.parsers.read(job).await);
         let filter = self.clone();
         let material = tokio::task::spawn_blocking(move || {
-            let input = Input::stored(raw);
-            let hostname = &filter.0.options.hostname;
-            Material::of(&Facts::read(&input, hostname, 0, |_| false))
+            let setting = Setting {
+                hostname: &filter.0.options.hostname,
+                now: 0,
+                is_own: |_| false,
+            };
+            Material::of(&Facts::read(&input, read, setting))
         })
         .await
         .map_err(|_| learn::Error::Cut)?;
@@ -336,20 +350,44 @@ impl Filter {
         rules: Option<Arc<Rules>>,
         policy: &Arc<Snapshot>,
     ) -> Reading {
-        if input.raw.len() <= INLINE {
-            return self.0.read(input, rules.as_deref(), policy);
-        }
-        let (filter, owned, policy) = (self.clone(), input.clone(), Arc::clone(policy));
-        let long = move || filter.0.read(&owned, rules.as_deref(), &policy);
-        match tokio::task::spawn_blocking(long).await {
-            Ok(reading) => reading,
-            Err(error) => {
+        self.try_read(input, rules, policy)
+            .await
+            .unwrap_or_else(|error| {
                 // A fault of ours must not cost anybody a message.
                 tracing::error!(%error, "a message could not be read by the filter");
                 Reading::nothing()
-            }
-        }
+            })
     }
+
+    async fn try_read(
+        &self,
+        input: &Input,
+        rules: Option<Arc<Rules>>,
+        policy: &Arc<Snapshot>,
+    ) -> Result<Reading, JoinError> {
+        let started = Instant::now();
+        let owned = input.clone();
+        let decode = move || Parts::decode(&owned.raw, &owned.summary.structure);
+        let (parts, job) = compute(input, decode).await?;
+        let read = (parts, self.0.options.parsers.read(job).await);
+        let (filter, owned, policy) = (self.clone(), input.clone(), Arc::clone(policy));
+        let opening = micros(started);
+        let conclude = move || filter.0.read(&owned, read, rules.as_deref(), &policy);
+        let mut reading = compute(input, conclude).await?;
+        reading.timing.facts += opening;
+        Ok(reading)
+    }
+}
+
+/// Computes something about a message: on a thread of its own if that takes long.
+async fn compute<T: Send + 'static>(
+    about: &Input,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, JoinError> {
+    if about.raw.len() <= INLINE {
+        return Ok(work());
+    }
+    tokio::task::spawn_blocking(work).await
 }
 
 /// The built-in rules and those of administrators.
@@ -383,15 +421,24 @@ impl Reading {
 }
 
 impl Inner {
-    /// Everything that needs nothing but the message.
-    fn read(&self, input: &Input, rules: Option<&Rules>, policy: &Snapshot) -> Reading {
+    /// Everything that needs nothing but the message and what was found in its parts.
+    fn read(
+        &self,
+        input: &Input,
+        read: (Parts, Answer),
+        rules: Option<&Rules>,
+        policy: &Snapshot,
+    ) -> Reading {
         let started = Instant::now();
         let now = input
             .received_at
             .unwrap_or_else(|| self.options.clock.now().0);
-        let facts = Facts::read(input, &self.options.hostname, now, |address| {
-            policy.is_own_network(address)
-        });
+        let setting = Setting {
+            hostname: &self.options.hostname,
+            now,
+            is_own: |address| policy.is_own_network(address),
+        };
+        let facts = Facts::read(input, read, setting);
         let mut signals = Signals::default();
         builtin::collect(input, facts.defects(), &mut signals);
         if facts.over_budget() {
@@ -399,6 +446,13 @@ impl Inner {
                 "BUDGET_EXCEEDED",
                 0.0,
                 "too large or too deep to be looked at in full",
+            );
+        }
+        if facts.lost > 0 {
+            signals.add(
+                "PARSER_LOST",
+                LOST_SCORE,
+                "a part of the message ended the process that read it",
             );
         }
         let tokens = crate::tokens::of(&facts);
@@ -508,6 +562,9 @@ fn note_virus(answer: Option<Result<Scanned, (String, OnFailure)>>, signals: &mu
         }
     }
 }
+
+/// Mail that breaks readers is seldom meant well; a fault of ours must not get it refused.
+const LOST_SCORE: f32 = 4.0;
 
 /// A virus is refused whatever else is known, unless the sender is welcome.
 const VIRUS_SCORE: f32 = 2_000.0;

@@ -6,7 +6,7 @@ use patterns::{Compiler, Database};
 use rules::{Book, RuleSet, Workspace};
 
 use crate::engine::Filter;
-use crate::facts::Facts;
+use crate::facts::{Facts, Parts, Setting};
 use crate::input::Input;
 use crate::rulebook::RulebookError;
 
@@ -38,10 +38,16 @@ impl Trial {
     }
 
     /// Whether the rule `symbol` holds for a message: what of it was met.
-    #[must_use]
-    pub fn matches(&self, filter: &Filter, input: &Input, symbol: &str) -> Option<String> {
+    pub async fn matches(&self, filter: &Filter, input: &Input, symbol: &str) -> Option<String> {
         let options = filter.options();
-        let facts = Facts::read(input, &options.hostname, options.clock.now().0, |_| false);
+        let (parts, job) = Parts::decode(&input.raw, &input.summary.structure);
+        let read = (parts, options.parsers.read(job).await);
+        let setting = Setting {
+            hostname: &options.hostname,
+            now: options.clock.now().0,
+            is_own: |_| false,
+        };
+        let facts = Facts::read(input, read, setting);
         let mut workspace = self
             .workspace
             .lock()

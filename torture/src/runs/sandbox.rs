@@ -2,10 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use testkit::process::Site;
+use muskox::config::Config;
+use rustix::net::{AddressFamily, SocketType, socket};
+use testkit::client::Smtp;
+use testkit::process::{Process, Site, family};
 
 use crate::context::{Context, Result, Stopped, need_root, root};
 use crate::figure::{Figures, Target};
@@ -13,6 +16,9 @@ use crate::ledger;
 
 /// A user that has nothing on any machine.
 const NOBODY: &str = "65534:65534";
+/// A message that somebody has to read.
+const PAGE: &str = "From: <a@example.test>\r\nTo: <alice@demo.test>\r\nSubject: minutes\r\n\
+    MIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n<p>As agreed.</p>\r\n";
 
 pub(crate) fn run(context: &Context) -> Result<Figures> {
     need_root("become another user")?;
@@ -26,55 +32,78 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
     }
     let site = Site::at(&directory, context.binary());
     configure(&site, "root = true", &format!("user = \"{NOBODY}\""))?;
+    let names = context.names()?;
+    site.resolve_at(names.local_addr());
     let process = context.start(&site);
     ledger::populate(&site);
-    let pid = process.id();
-    let mut threads = 0_usize;
-    let (mut privileged, mut unfiltered, mut regaining) = (0, 0, 0);
-    for entry in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let status = fs::read_to_string(entry?.path().join("status"))?;
-        let is = |name: &str, wanted: &str| {
-            let line = status
-                .lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            line.is_some_and(|line| line.trim() == wanted)
-        };
-        threads += 1;
-        // CAP_NET_BIND_SERVICE is bit 10.
-        let bound = is("CapEff", "0000000000000400") || is("CapEff", "0000000000000000");
-        privileged += usize::from(!bound || !is("Uid", "65534\t65534\t65534\t65534"));
-        unfiltered += usize::from(!is("Seccomp", "2"));
-        regaining += usize::from(!is("NoNewPrivs", "1"));
-    }
-    let dumps = fs::metadata(format!("/proc/{pid}/status"))?;
-    let owned_by_root = std::os::unix::fs::MetadataExt::uid(&dumps) == 0;
+    // Its page has a worker started.
+    context.block_on(deliver(&site))?;
+    rights(&process, &mut figures)?;
     process.terminate();
-    figures.checked(threads as u64);
-    figures.count("threads", threads, Target::AtLeast(4.0));
-    figures.count(
-        "of them with another user or more than low ports",
-        privileged,
-        Target::Exactly(0.0),
-    );
-    figures.count(
-        "of them without a filter of calls",
-        unfiltered,
-        Target::Exactly(0.0),
-    );
-    figures.count(
-        "of them that could regain rights",
-        regaining,
-        Target::Exactly(0.0),
-    );
-    figures.count(
-        "not dumpable",
-        usize::from(owned_by_root),
-        Target::Exactly(1.0),
-    );
     attempts(context, &mut figures)?;
+    attempts_of_a_worker(&mut figures)?;
     exposure(&mut figures)?;
     figures.count("panics", context.panics(), Target::Exactly(0.0));
     Ok(figures)
+}
+
+async fn deliver(site: &Site) -> Result<()> {
+    let mut smtp = Smtp::connect(site.mx()).await?;
+    let to = [ledger::ACCOUNT];
+    match smtp.deliver("a@example.test", &to, PAGE.as_bytes()).await? {
+        (250, _) => Ok(()),
+        reply => Err(Stopped::Failed(format!("{reply:?}"))),
+    }
+}
+
+/// What the kernel says of the threads of the server, its keeper and its workers.
+fn rights(process: &Process, figures: &mut Figures) -> Result<()> {
+    let pids = family(process.id());
+    let (mut threads, mut dumpable) = (0_usize, 0);
+    let (mut privileged, mut unfiltered, mut regaining) = (0, 0, 0);
+    for pid in &pids {
+        let is_server = *pid == process.id();
+        for entry in fs::read_dir(format!("/proc/{pid}/task"))? {
+            let status = fs::read_to_string(entry?.path().join("status"))?;
+            threads += 1;
+            // CAP_NET_BIND_SERVICE is bit 10.
+            let bound = is_server && says(&status, "CapEff", "0000000000000400")
+                || says(&status, "CapEff", "0000000000000000");
+            let user = says(&status, "Uid", "65534\t65534\t65534\t65534");
+            privileged += usize::from(!(bound && user));
+            unfiltered += usize::from(!says(&status, "Seccomp", "2"));
+            regaining += usize::from(!says(&status, "NoNewPrivs", "1"));
+        }
+        let status = fs::metadata(format!("/proc/{pid}/status"))?;
+        dumpable += usize::from(std::os::unix::fs::MetadataExt::uid(&status) != 0);
+    }
+    figures.checked(threads as u64);
+    figures.count(
+        "processes: server, keeper, parse workers",
+        pids.len(),
+        Target::AtLeast(3.0),
+    );
+    figures.count("threads", threads, Target::AtLeast(6.0));
+    for (what, count) in [
+        (
+            "of them with another user or more than low ports",
+            privileged,
+        ),
+        ("of them without a filter of calls", unfiltered),
+        ("of them that could regain rights", regaining),
+        ("processes that others may look into", dumpable),
+    ] {
+        figures.count(what, count, Target::Exactly(0.0));
+    }
+    Ok(())
+}
+
+/// A line of /proc/PID/status.
+fn says(status: &str, name: &str, wanted: &str) -> bool {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.is_some_and(|line| line.trim() == wanted)
 }
 
 /// Root has to be asked for.
@@ -96,50 +125,79 @@ fn refusal(context: &Context, figures: &mut Figures) -> Result<()> {
     Ok(())
 }
 
-/// Has another process enter the sandbox and try.
+/// Has another process enter the server's sandbox and try.
 fn attempts(context: &Context, figures: &mut Figures) -> Result<()> {
     let site = context.site();
-    let output = Command::new(std::env::current_exe()?)
-        .arg("attempts")
-        .arg(site.config())
-        .output()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let results: Vec<&str> = text.lines().collect();
-    let allowed = results.iter().filter(|line| line.starts_with("allowed"));
-    for line in allowed.clone() {
-        eprintln!("   {line}");
-    }
+    let results = tried(&[site.config()])?;
     let own = results.iter().filter(|line| line.starts_with("own work"));
-    figures.checked(results.len() as u64);
     figures.count(
         "things that the server needs and may do",
         own.count(),
         Target::Exactly(4.0),
     );
-    let refused = results.iter().filter(|line| line.starts_with("refused"));
-    figures.count(
-        "attempts that are refused",
-        refused.count(),
-        Target::AtLeast(14.0),
-    );
-    figures.count(
-        "attempts that succeed",
-        allowed.count(),
-        Target::Exactly(0.0),
-    );
+    count(&results, "in the server", 14.0, figures);
     Ok(())
 }
 
-/// In a process of its own: enters the sandbox of a configuration as the server does, then tries
-/// what an attacker would.
-pub(crate) fn attempt(file: &Path) -> Result<()> {
+/// The same in the place of a parse worker.
+fn attempts_of_a_worker(figures: &mut Figures) -> Result<()> {
+    count(&tried(&[])?, "in a parse worker", 20.0, figures);
+    Ok(())
+}
+
+fn tried(arguments: &[PathBuf]) -> Result<Vec<String>> {
+    let output = Command::new(std::env::current_exe()?)
+        .arg("attempts")
+        .args(arguments)
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+fn count(results: &[String], place: &str, least: f64, figures: &mut Figures) {
+    let allowed = results.iter().filter(|line| line.starts_with("allowed"));
+    for line in allowed.clone() {
+        eprintln!("   {place}: {line}");
+    }
+    let refused = results.iter().filter(|line| line.starts_with("refused"));
+    figures.checked(results.len() as u64);
+    figures.count(
+        &format!("attempts {place} that are refused"),
+        refused.count(),
+        Target::AtLeast(least),
+    );
+    figures.count(
+        &format!("attempts {place} that succeed"),
+        allowed.count(),
+        Target::Exactly(0.0),
+    );
+}
+
+/// In a process of its own: enters the sandbox of a configuration as the server does, or that of a
+/// parse worker, then tries what an attacker would.
+pub(crate) fn attempt(file: Option<&Path>) -> Result<()> {
     let failed = |error: &dyn std::fmt::Display| Stopped::Failed(error.to_string());
-    let config = muskox::config::Config::load(file).map_err(|error| failed(&error))?;
-    muskox::sandbox::enter(&config, file).map_err(|error| failed(&error))?;
-    muskox::sandbox::close().map_err(|error| failed(&error))?;
-    let tell = |what: &str, done: bool| {
-        println!("{} {what}", if done { "allowed" } else { "refused" });
+    let Some(file) = file else {
+        parsebox::confine_worker().map_err(|error| failed(&error))?;
+        try_everything();
+        try_what_the_server_may();
+        return Ok(());
     };
+    let config = muskox::config::Config::load(file).map_err(|error| failed(&error))?;
+    let keeper = muskox::sandbox::enter(&config, file).map_err(|error| failed(&error))?;
+    muskox::sandbox::close().map_err(|error| failed(&error))?;
+    try_everything();
+    do_own_work(&config, file);
+    drop(keeper);
+    Ok(())
+}
+
+fn tell(what: &str, done: bool) {
+    println!("{} {what}", if done { "allowed" } else { "refused" });
+}
+
+/// What neither server nor worker may.
+fn try_everything() {
     for path in [
         "/etc/shadow",
         "/etc/passwd",
@@ -160,7 +218,6 @@ pub(crate) fn attempt(file: &Path) -> Result<()> {
     }
     let program = Command::new("/bin/true").status();
     tell("starting a program", program.is_ok());
-    use rustix::net::{AddressFamily, SocketType, socket};
     for (name, family) in [
         ("netlink", AddressFamily::NETLINK),
         ("packet", AddressFamily::PACKET),
@@ -177,6 +234,32 @@ pub(crate) fn attempt(file: &Path) -> Result<()> {
         "another user",
         rustix::thread::set_thread_uid(nobody).is_ok(),
     );
+}
+
+/// What the server does every day, and a worker never.
+fn try_what_the_server_may() {
+    for (name, family) in [
+        ("TCP", AddressFamily::INET),
+        ("TCP over IPv6", AddressFamily::INET6),
+        ("local", AddressFamily::UNIX),
+    ] {
+        tell(
+            &format!("a {name} socket"),
+            socket(family, SocketType::STREAM, None).is_ok(),
+        );
+    }
+    for path in ["/etc/resolv.conf", "/proc/self/status", "/dev/null"] {
+        tell(&format!("reading {path}"), fs::read(path).is_ok());
+    }
+    let thread = std::thread::Builder::new().spawn(|| ());
+    tell("a thread", thread.is_ok());
+    tell(
+        "more memory than it has",
+        Vec::<u8>::new().try_reserve_exact(1 << 30).is_ok(),
+    );
+}
+
+fn do_own_work(config: &Config, file: &Path) {
     let own = |what: &str, done: bool| {
         if done {
             println!("own work: {what}");
@@ -191,7 +274,6 @@ pub(crate) fn attempt(file: &Path) -> Result<()> {
     own("threads", std::thread::spawn(|| ()).join().is_ok());
     let listener = std::net::TcpListener::bind("127.0.0.1:0");
     own("listening", listener.is_ok());
-    Ok(())
 }
 
 /// systemd's own opinion of the unit.

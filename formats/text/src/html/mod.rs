@@ -8,6 +8,8 @@
 //! Work is linear in the input (times [`MAX_DEPTH`] at worst), memory bounded by [`Limits`]. Nothing
 //! fails; what was cut off is told by [`Page::truncated`].
 
+use serde::{Deserialize, Serialize};
+
 mod colour;
 mod elements;
 mod flow;
@@ -70,7 +72,7 @@ impl Default for Limits {
 }
 
 /// What became of a page.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
     /// What a reader sees: a line for each block and line break, no empty lines, single blanks
     /// (table cells too), no control characters but `\n`. Invisible characters such as U+200B are
@@ -99,7 +101,7 @@ pub struct Page {
 }
 
 /// What a page does.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// It hides letters or digits by style or attribute.
     pub hidden_text: bool,
@@ -128,7 +130,7 @@ pub struct Facts {
 }
 
 /// What kind of link it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LinkKind {
     /// `<a>`.
     Anchor,
@@ -141,7 +143,7 @@ pub enum LinkKind {
 }
 
 /// Something a reader can follow.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
     /// Where to: without tabs, line ends and blanks around it, the base applied.
     pub href: String,
@@ -157,7 +159,7 @@ pub struct Link {
 }
 
 /// An image the page shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Image {
     /// From where: `https:`, `cid:`, `data:` and others, as [`Link::href`].
     pub src: String,
@@ -182,7 +184,7 @@ impl Image {
 }
 
 /// What kind of resource it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ResourceKind {
     /// A style sheet, linked or imported.
     StyleSheet,
@@ -201,7 +203,7 @@ pub enum ResourceKind {
 }
 
 /// Something else the page loads or names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resource {
     /// Its kind.
     pub kind: ResourceKind,

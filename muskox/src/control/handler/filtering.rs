@@ -208,9 +208,8 @@ impl Handler {
             // A message that went meanwhile is none of the latest.
             let Ok(octets) = octets else { continue };
             let input = Input::stored(octets);
-            let Some(line) = trial.matches(&self.services.filter, &input, &symbol) else {
-                continue;
-            };
+            let line = trial.matches(&self.services.filter, &input, &symbol).await;
+            let Some(line) = line else { continue };
             matched += 1;
             if matches.len() < MAX_SHOWN {
                 let subject = input.summary.envelope.subject.as_deref();

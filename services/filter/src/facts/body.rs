@@ -4,10 +4,10 @@ use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::ops::Range;
 
-use mime::{Part, Structure};
-use text::html::{self, Page};
+use text::html::Page;
 
-use super::limits::{BLOCKS, MAX_TEXT, MAX_TEXT_PARTS, RAW_PIECE};
+use super::limits::{BLOCKS, RAW_PIECE};
+use super::parts::{Parts, TextKind};
 
 /// All text parts of a message.
 #[derive(Debug, Default)]
@@ -36,46 +36,49 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    pub(crate) fn read(raw: &[u8], structure: &Structure, subject: &str) -> Self {
+    /// Takes the text out of `parts`; a page that is missing ended its reader.
+    pub(crate) fn read(parts: &mut Parts, pages: Vec<Option<Page>>, subject: &str) -> Self {
         let mut body = Self {
             paragraphs: vec![subject.to_owned()],
+            truncated: parts.text_truncated,
             ..Self::default()
         };
-        let mut left = MAX_TEXT;
-        for part in structure.leaves().filter(|part| is_text(part)) {
-            if body.parts >= MAX_TEXT_PARTS || left == 0 {
-                body.truncated = true;
-                break;
-            }
-            let mut text = mime::decode::part_text(raw, part);
-            if text.len() > left {
-                text.truncate(text.floor_char_boundary(left));
-                body.truncated = true;
-            }
-            left -= text.len();
+        let mut pages = pages.into_iter();
+        for part in std::mem::take(&mut parts.texts) {
             body.parts += 1;
-            body.base64_needlessly |= part.encoding == b"base64" && text.is_ascii();
-            body.add(part, text);
+            body.base64_needlessly |= part.base64_needlessly;
+            if part.kind == TextKind::Html {
+                body.has_html = true;
+                body.html_octets += part.decoded.len();
+                match pages.next().flatten() {
+                    Some(page) => body.add_page(page),
+                    // As it stands: better than nothing to be found.
+                    None => body.add_text(&part.decoded),
+                }
+            } else {
+                body.has_plain |= part.kind == TextKind::Plain;
+                body.add_text(&part.decoded);
+            }
+            body.keep(part.decoded);
         }
         body
     }
 
-    fn add(&mut self, part: &Part, decoded: String) {
-        if part.content_type.subtype == b"html" {
-            let page = html::render(&decoded, &html::Limits::default());
-            self.has_html = true;
-            self.html_octets += decoded.len();
-            self.truncated |= page.truncated;
-            join(&mut self.text, &page.text);
-            self.paragraphs.extend(blocks(&page.text));
-            join(&mut self.hidden, &page.hidden);
-            self.pages.push(page);
-        } else {
-            self.has_plain |= part.content_type.subtype == b"plain";
-            join(&mut self.text, &decoded);
-            self.paragraphs.extend(paragraphs(&decoded));
-            join(&mut self.plain, &decoded);
-        }
+    fn add_page(&mut self, page: Page) {
+        self.truncated |= page.truncated;
+        join(&mut self.text, &page.text);
+        self.paragraphs.extend(blocks(&page.text));
+        join(&mut self.hidden, &page.hidden);
+        self.pages.push(page);
+    }
+
+    fn add_text(&mut self, text: &str) {
+        join(&mut self.text, text);
+        self.paragraphs.extend(paragraphs(text));
+        join(&mut self.plain, text);
+    }
+
+    fn keep(&mut self, decoded: String) {
         let number = self.raw.len();
         self.pieces
             .extend(pieces(&decoded).map(|range| (number, range)));
@@ -130,12 +133,6 @@ pub(crate) fn percent(part: usize, whole: usize) -> f64 {
 /// A count as a number of the vocabulary.
 pub(crate) fn count(count: usize) -> f64 {
     u32::try_from(count).map_or(f64::from(u32::MAX), f64::from)
-}
-
-fn is_text(part: &Part) -> bool {
-    part.content_type.media == b"text"
-        && part.content_type.subtype != b"calendar"
-        && !part.is_attachment()
 }
 
 fn join(whole: &mut String, text: &str) {

@@ -4,6 +4,7 @@
 //! | file | what |
 //! |---|---|
 //! | `fields.rs` | the header, decoded field by field when asked |
+//! | `parts.rs` | the parts, decoded; what somebody else has to read of them |
 //! | `body.rs` | text parts: what a reader sees, what hides, what stands there |
 //! | `links.rs` | URLs and addresses of text, links, images |
 //! | `attached.rs` | attachments: types, names, archives, macros |
@@ -13,7 +14,7 @@
 //! | `oddities.rs` | the part of it that takes a closer look |
 //! | `limits.rs` | how much is looked at |
 //!
-//! Start at [`Facts::read`].
+//! Start at [`Parts::decode`], then [`Facts::read`].
 
 mod attached;
 mod body;
@@ -23,12 +24,14 @@ mod limits;
 mod links;
 mod numbers;
 mod oddities;
+mod parts;
 mod people;
 mod relays;
 
 use std::cell::OnceCell;
 use std::net::IpAddr;
 
+use parsebox::Answer;
 use rules::{Flag, Number, Plain, Scope, Subject};
 use smtp::address::Domain;
 
@@ -42,6 +45,7 @@ use people::People;
 use relays::Relay;
 
 pub(crate) use fields::domain_of;
+pub(crate) use parts::Parts;
 pub(crate) use people::registrable;
 pub(crate) use relays::{client_of, is_near};
 
@@ -56,6 +60,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) attached: Attached,
     pub(crate) people: People,
     pub(crate) relays: Vec<Relay>,
+    /// Parts that ended their reader.
+    pub(crate) lost: usize,
     /// Whether the client is in a network of ours.
     client_is_own: bool,
     /// The relays as rules see them: those we trust, and the others.
@@ -68,6 +74,17 @@ pub(crate) struct Facts<'a> {
     raw_defects: OnceCell<Vec<mime::Defect>>,
 }
 
+/// Where and when a message is judged.
+#[derive(Debug)]
+pub(crate) struct Setting<'a, F> {
+    /// The server's own name, for the hop from the client.
+    pub(crate) hostname: &'a Domain,
+    /// Seconds since 1970.
+    pub(crate) now: i64,
+    /// Whose hops are believed.
+    pub(crate) is_own: F,
+}
+
 /// A field of a MIME part.
 struct PartField {
     name: String,
@@ -76,19 +93,22 @@ struct PartField {
 }
 
 impl<'a> Facts<'a> {
-    /// Reads a message. `hostname` is the server's own name, for the hop from the client; `is_own`
-    /// says whose hops are believed.
+    /// Brings together what there is to know; `read` are the decoded parts and what was found in them.
     pub(crate) fn read(
         input: &'a Input,
-        hostname: &Domain,
-        now: i64,
-        is_own: impl Fn(IpAddr) -> bool,
+        (mut parts, answer): (Parts, Answer),
+        setting: Setting<'_, impl Fn(IpAddr) -> bool>,
     ) -> Self {
+        let Setting {
+            hostname,
+            now,
+            is_own,
+        } = setting;
         let raw: &[u8] = &input.raw;
+        let lost = answer.lost();
         let fields = Fields::read(raw);
-        let structure = &input.summary.structure;
-        let body = Body::read(raw, structure, fields.value("Subject"));
-        let attached = Attached::read(raw, structure);
+        let body = Body::read(&mut parts, answer.pages, fields.value("Subject"));
+        let attached = Attached::read(&mut parts, answer.reports);
         let links = Links::read(&body, &attached);
         let people = People::read(input, &fields);
         let client_name = input
@@ -102,6 +122,7 @@ impl<'a> Facts<'a> {
             .count();
         let (trusted, untrusted) = relays.split_at(near);
         Self {
+            lost,
             client_is_own: is_own(input.ip.to_canonical()),
             trusted: relays::rendered(trusted),
             untrusted: relays::rendered(untrusted),
@@ -273,4 +294,43 @@ fn relays_of(
     let mut relays = vec![first];
     relays.extend(relays::of_header(fields));
     relays
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_that_ended_their_reader_are_told_and_hide_nothing() {
+        let raw = b"From: <a@example.test>\r\nMIME-Version: 1.0\r\n\
+            Content-Type: multipart/mixed; boundary=b\r\n\r\n\
+            --b\r\nContent-Type: text/html\r\n\r\n<p>cheap <b>pills</b>\r\n\
+            --b\r\nContent-Type: application/zip; name=\"x.zip\"\r\n\r\nPK\r\n--b--\r\n";
+        let input = Input::stored(raw.to_vec().into());
+        let (parts, job) = Parts::decode(&input.raw, &input.summary.structure);
+        assert_eq!((job.pages.len(), job.attachments.len()), (1, 1));
+        let lost = Answer {
+            pages: vec![None],
+            reports: vec![None],
+        };
+        let setting = Setting {
+            hostname: &Domain::parse("mx.example.test").unwrap(),
+            now: 0,
+            is_own: |_| false,
+        };
+        let facts = Facts::read(&input, (parts, lost), setting);
+        assert_eq!(facts.lost, 2);
+        assert!(facts.over_budget());
+        assert!(
+            facts.body.text.contains("<b>pills</b>"),
+            "{}",
+            facts.body.text
+        );
+        assert_eq!(facts.attached.names, ["x.zip"]);
+        assert!(
+            facts
+                .attached
+                .any(|report| report.damaged && report.unlisted)
+        );
+    }
 }

@@ -13,6 +13,7 @@ use filter::{
 };
 use learn::Learn;
 use mailauth::{AuthResults, Author, DmarcVerdict, IprevVerdict, Outcome};
+use parsebox::Parsebox;
 use policy::{NewRuleSet, Policy};
 use rules::RuleSet;
 use smtp::address::{Address, Domain, ReversePath};
@@ -76,6 +77,7 @@ impl House {
             learn: learn.clone(),
             blocklist: None,
             antivirus: None,
+            parsers: Parsebox::in_process(),
             cache: None,
             tuning,
         })
@@ -101,6 +103,7 @@ impl House {
             learn: old.learn.clone(),
             blocklist: None,
             antivirus: None,
+            parsers: Parsebox::in_process(),
             cache,
             tuning: old.tuning.clone(),
         })
@@ -326,7 +329,16 @@ pub(crate) fn holds(filter: &Filter, condition: &str, input: &Input) -> bool {
     );
     let set = RuleSet::parse(&set).unwrap_or_else(|error| panic!("{condition}: {error}"));
     let trial = Trial::new(&set).unwrap();
-    trial.matches(filter, input, "HOLDS").is_some()
+    // On a thread of its own, since the caller's runtime runs already.
+    let tried = std::thread::scope(|scope| {
+        let try_it = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            let matches = trial.matches(filter, input, "HOLDS");
+            runtime.unwrap().block_on(matches)
+        };
+        scope.spawn(try_it).join().unwrap()
+    });
+    tried.is_some()
 }
 
 /// A condition, a message, and whether the one holds for the other.
