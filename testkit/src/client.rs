@@ -1,5 +1,6 @@
 //! Scripted clients: connections that send exactly what a test says and read line by line.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,6 +14,12 @@ use tokio::net::TcpStream;
 
 /// How long a test waits for what it expects.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+/// Lines of a conversation that are remembered.
+const MAX_LINES: usize = 1_000;
+/// Octets of each of them.
+const MAX_LINE: usize = 1_000;
+/// Octets that are read at a time.
+const CHUNK: usize = 16 * 1024;
 
 /// The transport of a connection.
 enum Wire {
@@ -34,13 +41,14 @@ macro_rules! on_wire {
 pub struct Client {
     stream: Wire,
     buffer: Vec<u8>,
-    log: Vec<String>,
+    log: Log,
+    patience: Duration,
 }
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Client")
-            .field("log", &self.log)
+            .field("log", &self.log.text())
             .finish_non_exhaustive()
     }
 }
@@ -59,8 +67,14 @@ impl Client {
         Self {
             stream: Wire::Plain(stream),
             buffer: Vec::new(),
-            log: Vec::new(),
+            log: Log::default(),
+            patience: PATIENCE,
         }
+    }
+
+    /// Waits so long instead of [`PATIENCE`] from now on.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
     }
 
     /// The connection itself, to send what no client would. Must not be over TLS; what was received
@@ -95,15 +109,13 @@ impl Client {
             stream: Wire::Tls(Box::new(stream)),
             buffer: Vec::new(),
             log: self.log,
+            patience: self.patience,
         })
     }
 
     /// Sends octets as they are.
     pub async fn send_raw(&mut self, octets: &[u8]) -> io::Result<()> {
-        self.log.push(format!(
-            "C: {}",
-            String::from_utf8_lossy(octets).escape_debug()
-        ));
+        self.log.push('C', octets);
         on_wire!(&mut self.stream, stream => {
             stream.write_all(octets).await?;
             stream.flush().await
@@ -120,9 +132,8 @@ impl Client {
         loop {
             if let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\r\n") {
                 let line: Vec<u8> = self.buffer.drain(..end + 2).collect();
-                let line = String::from_utf8_lossy(&line[..end]).into_owned();
-                self.log.push(format!("S: {line}"));
-                return Ok(Some(line));
+                self.log.push('S', &line[..end]);
+                return Ok(Some(String::from_utf8_lossy(&line[..end]).into_owned()));
             }
             if self.fill().await? == 0 {
                 return Ok(None);
@@ -140,22 +151,64 @@ impl Client {
         Ok(self.buffer.drain(..count).collect())
     }
 
+    /// All octets up to and with the line that begins with `tag`: for answers of millions of lines,
+    /// which are not worth a string each.
+    pub async fn octets_until(&mut self, tag: &str) -> io::Result<Vec<u8>> {
+        let start = format!("\r\n{tag} ");
+        loop {
+            // The answer is complete with a line's end; its last line is the tagged one.
+            let body = self.buffer.strip_suffix(b"\r\n").unwrap_or_default();
+            let last = body.iter().rposition(|octet| *octet == b'\n');
+            let first = last.is_none() && body.starts_with(&start.as_bytes()[2..]);
+            let last = last.and_then(|end| body.get(end - 1..));
+            if first || last.is_some_and(|line| line.starts_with(start.as_bytes())) {
+                return Ok(std::mem::take(&mut self.buffer));
+            }
+            if self.fill().await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+
     async fn fill(&mut self) -> io::Result<usize> {
         let buffer = &mut self.buffer;
+        buffer.reserve(CHUNK);
         let read = async { on_wire!(&mut self.stream, stream => stream.read_buf(buffer).await) };
-        match tokio::time::timeout(PATIENCE, read).await {
+        match tokio::time::timeout(self.patience, read).await {
             Ok(read) => read,
             Err(_) => Err(io::Error::new(
                 io::ErrorKind::TimedOut,
-                format!("the server is silent after:\n{}", self.log.join("\n")),
+                format!("the server is silent after:\n{}", self.log.text()),
             )),
         }
     }
 
-    /// The conversation so far, for a failure's message.
+    /// The conversation so far, the end of a long one, for a failure's message.
     #[must_use]
     pub fn log(&self) -> String {
-        self.log.join("\n")
+        self.log.text()
+    }
+}
+
+/// The end of a conversation.
+#[derive(Default)]
+struct Log(VecDeque<String>);
+
+impl Log {
+    fn push(&mut self, who: char, octets: &[u8]) {
+        if self.0.len() == MAX_LINES {
+            self.0.pop_front();
+        }
+        let (shown, rest) = octets.split_at(octets.len().min(MAX_LINE));
+        let mut line = format!("{who}: {}", String::from_utf8_lossy(shown).escape_debug());
+        if !rest.is_empty() {
+            line.push_str(&format!(" … {} more", rest.len()));
+        }
+        self.0.push_back(line);
+    }
+
+    fn text(&self) -> String {
+        Vec::from(self.0.clone()).join("\n")
     }
 }
 

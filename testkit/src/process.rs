@@ -19,8 +19,8 @@ pub struct Site {
     /// The program and its first arguments: an emulator's before the binary, or the binary alone.
     program: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
-    /// MX, LMTP, IMAP with TLS, metrics.
-    ports: [u16; 4],
+    /// MX, LMTP, IMAP with TLS, metrics, submission.
+    ports: [u16; 5],
 }
 
 /// Where a site lies.
@@ -62,11 +62,12 @@ impl Site {
     }
 
     fn configure(&self, nameserver: &str) {
-        let [mx, lmtp, imaps, metrics] = self.ports;
+        let [mx, lmtp, imaps, metrics, submission] = self.ports;
         let data = self.path().join("data");
         let text = format!(
             "hostname = \"mail.demo.test\"\ndata_dir = {data:?}\n\
-             [smtp]\nmx = [\"127.0.0.1:{mx}\"]\nsubmission = []\nsubmissions = []\n\
+             [smtp]\nmx = [\"127.0.0.1:{mx}\"]\nsubmissions = []\n\
+             submission = [\"127.0.0.1:{submission}\"]\n\
              lmtp = [\"127.0.0.1:{lmtp}\"]\n\
              [imap]\nlisten = []\nlisten_tls = [\"127.0.0.1:{imaps}\"]\n\
              [dns]\nnameservers = [\"{nameserver}\"]\n\
@@ -155,6 +156,12 @@ impl Site {
     #[must_use]
     pub fn imaps(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports[2]))
+    }
+
+    /// Where users send mail, after STARTTLS.
+    #[must_use]
+    pub fn submission(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports[4]))
     }
 
     /// Starts the server and waits until it answers.
@@ -293,9 +300,9 @@ impl Drop for Process {
 }
 
 /// Ports that were free a moment ago.
-fn free_ports() -> [u16; 4] {
+fn free_ports() -> [u16; 5] {
     let sockets =
-        [(); 4].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
+        [(); 5].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
     sockets.map(|socket| socket.local_addr().expect("an address").port())
 }
 

@@ -16,6 +16,8 @@
 //! | `disk` | file systems in a file, for power cuts and full disks |
 //! | `ledger` | load, and what was acknowledged of it |
 //! | `messages` | mail of every shape, the same on every machine |
+//! | `operator` | what an administrator does to a site |
+//! | `sink` | a host that takes mail, and what came there |
 
 mod context;
 mod crowd;
@@ -23,8 +25,10 @@ mod disk;
 mod figure;
 mod ledger;
 mod messages;
+mod operator;
 mod report;
 mod runs;
+mod sink;
 mod suite;
 
 use std::path::PathBuf;

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use testkit::process::Site;
 
-use crate::context::{Context, Result, Stopped};
+use crate::context::{Context, Result};
 use crate::figure::{Figures, Target};
 use crate::ledger;
+use crate::operator::must;
 
 pub(crate) fn run(context: &Context) -> Result<Figures> {
     let names = context.names()?;
@@ -70,15 +71,6 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
     );
     figures.count("panics", context.panics(), Target::Exactly(0.0));
     Ok(figures)
-}
-
-fn must(site: &Site, arguments: &[&str]) -> Result<()> {
-    let (done, text) = site.command(arguments);
-    if done {
-        Ok(())
-    } else {
-        Err(Stopped::Failed(format!("{arguments:?}: {text}")))
-    }
 }
 
 async fn deliver(site: &Site, to: &str) -> Result<u16> {

@@ -1,19 +1,19 @@
 //! A queue full of mail for hosts that do not answer, and live mail beside it.
 
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dns::{Zone, ZoneServer};
 use testkit::client::Smtp;
 use testkit::process::Site;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
 
 use crate::context::{Context, Result, Stopped, need_root};
 use crate::crowd;
 use crate::figure::{Figures, Target};
 use crate::ledger;
+use crate::operator::{must, queued};
+use crate::sink::{Manners, Sink};
 
 /// Where live mail goes; nobody listens at port 25 of the other addresses.
 const LIVE: Ipv4Addr = Ipv4Addr::new(127, 7, 7, 7);
@@ -37,9 +37,7 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
     zone.mx("live.test", 10, "mx.live.test");
     zone.a("mx.live.test", LIVE);
     let names = context.block_on(ZoneServer::loopback(Arc::new(zone)))?;
-    let arrived: Arrivals = Arc::default();
-    let listener = context.block_on(TcpListener::bind((LIVE, 25)))?;
-    context.spawn(sink(listener, Arc::clone(&arrived)));
+    let sink = Sink::listen(context, (LIVE, 25), Manners::Takes)?;
     let site = context.site();
     site.resolve_at(names.local_addr());
     let mut process = context.start(&site);
@@ -64,23 +62,14 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
         }
         Ok::<_, Stopped>(())
     })?;
-    let mut delays = context.block_on(live(&site, &arrived, "before", context.depth(20, 200)))?;
+    let mut delays = context.block_on(live(&site, &sink, "before", context.depth(20, 200)))?;
     let memory = crowd::memory_mib(process.id(), "VmRSS");
-    let (_, waiting) = site.command(&["--json", "status"]);
+    let queued = queued(&site)?;
     process.terminate();
     let started = Instant::now();
     process = context.start(&site);
     let start = started.elapsed().as_secs_f64();
-    delays.extend(context.block_on(live(&site, &arrived, "after", 10))?);
-    let queued = waiting
-        .split_once("\"queued_messages\"")
-        .and_then(|(_, rest)| {
-            rest.trim_start_matches([':', ' ', '"'])
-                .split(|c: char| !c.is_ascii_digit())
-                .next()?
-                .parse::<usize>()
-                .ok()
-        });
+    delays.extend(context.block_on(live(&site, &sink, "after", 10))?);
     let mut figures = Figures::default();
     figures.checked(delays.len() as u64);
     figures.count(
@@ -91,7 +80,7 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
     let messages = domains / TARGETS * copies;
     figures.count(
         "messages that wait",
-        queued.unwrap_or(0),
+        queued as usize,
         Target::AtLeast(messages as f64),
     );
     figures.measure("memory", memory, "MiB", Target::AtMost(150.0));
@@ -100,15 +89,6 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
     context.check(&site, &mut figures);
     context.end(process, &mut figures);
     Ok(figures)
-}
-
-fn must(site: &Site, arguments: &[&str]) -> Result<()> {
-    let (done, text) = site.command(arguments);
-    if done {
-        Ok(())
-    } else {
-        Err(Stopped::Failed(text))
-    }
 }
 
 async fn send(smtp: &mut Smtp, to: &str, subject: &str) -> Result<()> {
@@ -125,73 +105,19 @@ async fn send(smtp: &mut Smtp, to: &str, subject: &str) -> Result<()> {
     }
 }
 
-/// Subjects and when they came.
-type Arrivals = Arc<Mutex<Vec<(String, Instant)>>>;
-
 /// Sends live mail one by one; seconds from our reply to the other host's.
-async fn live(site: &Site, arrived: &Arrivals, name: &str, count: usize) -> Result<Vec<f64>> {
+async fn live(site: &Site, sink: &Sink, name: &str, count: usize) -> Result<Vec<f64>> {
     let mut smtp = ledger::lmtp(site).await?;
     let mut delays = Vec::new();
     for number in 0..count {
         let subject = format!("live {name} {number}");
         send(&mut smtp, "live@demo.test", &subject).await?;
         let sent = Instant::now();
-        let found = || {
-            let arrived = arrived.lock().unwrap_or_else(PoisonError::into_inner);
-            arrived
-                .iter()
-                .find(|(other, _)| *other == subject)
-                .map(|(_, when)| *when)
-        };
-        while found().is_none() && sent.elapsed() < Duration::from_secs(20) {
+        while sink.arrived(&subject).is_none() && sent.elapsed() < Duration::from_secs(20) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        let when = found().unwrap_or_else(Instant::now);
+        let when = sink.arrived(&subject).unwrap_or_else(Instant::now);
         delays.push(when.saturating_duration_since(sent).as_secs_f64());
     }
     Ok(delays)
-}
-
-/// A host that takes everything and remembers subjects.
-async fn sink(listener: TcpListener, arrived: Arrivals) {
-    while let Ok((stream, _)) = listener.accept().await {
-        let arrived = Arc::clone(&arrived);
-        tokio::spawn(async move {
-            let _ = take(stream, &arrived).await;
-        });
-    }
-}
-
-async fn take(stream: TcpStream, arrived: &Arrivals) -> std::io::Result<()> {
-    let mut stream = BufReader::new(stream);
-    stream.write_all(b"220 mx.live.test\r\n").await?;
-    let (mut line, mut in_data, mut subject) = (String::new(), false, String::new());
-    loop {
-        line.clear();
-        if stream.read_line(&mut line).await? == 0 {
-            return Ok(());
-        }
-        let text = line.trim_end();
-        let reply: &[u8] = match text {
-            "." if in_data => {
-                in_data = false;
-                let mut arrived = arrived.lock().unwrap_or_else(PoisonError::into_inner);
-                arrived.push((std::mem::take(&mut subject), Instant::now()));
-                b"250 OK\r\n"
-            }
-            _ if in_data => {
-                if let Some(rest) = text.strip_prefix("Subject: ") {
-                    rest.clone_into(&mut subject);
-                }
-                continue;
-            }
-            "DATA" => {
-                in_data = true;
-                b"354 Go on\r\n"
-            }
-            "QUIT" => b"221 Bye\r\n",
-            _ => b"250 OK\r\n",
-        };
-        stream.write_all(reply).await?;
-    }
 }
