@@ -15,17 +15,23 @@ use tokio::task::JoinHandle;
 
 use crate::context::Context;
 use crate::figure::{Figures, Target};
+use crate::messages::Dice;
+use crate::outbound;
 
 /// The password of [`ACCOUNT`].
 pub(crate) const PASSWORD: &str = "correct horse battery";
 /// Whose mail it is.
 pub(crate) const ACCOUNT: &str = "alice@demo.test";
+/// Sessions that submit.
+const SUBMISSIONS: usize = 2;
 /// Where messages are moved.
 const ARCHIVE: &str = "Archive";
 /// How long whoever was deferred waits before the next try.
-const PAUSE: Duration = Duration::from_millis(20);
+pub(crate) const PAUSE: Duration = Duration::from_millis(20);
 /// Every so many messages one is large enough to become a file of its own.
 const LARGE_EVERY: u64 = 7;
+/// Numbers from here on have messages of 1 kB to 5 MB, of which half are below 2 kB.
+const VARIED: u64 = 1 << 32;
 
 /// What is known to be acknowledged.
 #[derive(Debug, Default)]
@@ -40,11 +46,37 @@ struct State {
     stored: BTreeSet<u64>,
     /// Moved to the archive, of those.
     moved: BTreeSet<u64>,
+    /// Submitted for a host elsewhere.
+    submitted: BTreeSet<u64>,
     /// What was refused for now.
     deferred: u64,
 }
 
 impl Ledger {
+    /// Of two sizes, or of all from 1 kB to 5 MB in a full run.
+    pub(crate) fn of(context: &Context) -> Arc<Self> {
+        let next = AtomicU64::new(context.depth(0, VARIED));
+        Arc::new(Self {
+            next,
+            ..Self::default()
+        })
+    }
+
+    /// A number that nobody else gets.
+    pub(crate) fn take(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::SeqCst)
+    }
+
+    /// A message was submitted for a host elsewhere.
+    pub(crate) fn submitted(&self, number: u64) {
+        self.state().submitted.insert(number);
+    }
+
+    /// Something was refused for now.
+    pub(crate) fn refused(&self) {
+        self.state().deferred += 1;
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -52,7 +84,7 @@ impl Ledger {
     /// How many operations were acknowledged.
     pub(crate) fn acknowledged(&self) -> usize {
         let state = self.state();
-        state.stored.len() + state.moved.len()
+        state.stored.len() + state.moved.len() + state.submitted.len()
     }
 
     /// How many deliveries were refused with a temporary error.
@@ -66,14 +98,20 @@ impl Ledger {
         Snapshot {
             stored: state.stored.clone(),
             moved: state.moved.clone(),
+            submitted: state.submitted.clone(),
         }
     }
 }
 
 impl Snapshot {
-    /// The numbers of everything that was acknowledged.
+    /// The numbers of what was delivered or appended.
     pub(crate) fn numbers(&self) -> &BTreeSet<u64> {
         &self.stored
+    }
+
+    /// The numbers of what was submitted for a host elsewhere.
+    pub(crate) fn submitted(&self) -> &BTreeSet<u64> {
+        &self.submitted
     }
 }
 
@@ -82,6 +120,7 @@ impl Snapshot {
 pub(crate) struct Snapshot {
     stored: BTreeSet<u64>,
     moved: BTreeSet<u64>,
+    submitted: BTreeSet<u64>,
 }
 
 /// What became of it.
@@ -124,22 +163,41 @@ impl Findings {
 
 /// The message of a number, as it is sent.
 pub(crate) fn message(number: u64) -> Vec<u8> {
-    let lines = if number.is_multiple_of(LARGE_EVERY) {
-        3_000
-    } else {
-        12
-    };
+    written(number, "load@example.test")
+}
+
+/// The same, written by [`ACCOUNT`]: nobody submits mail in another's name.
+pub(crate) fn submission_of(number: u64) -> Vec<u8> {
+    written(number, ACCOUNT)
+}
+
+fn written(number: u64, author: &str) -> Vec<u8> {
+    let size = size(number);
     let mut text = format!(
-        "From: <load@example.test>\r\nTo: <{ACCOUNT}>\r\nSubject: {number}\r\n\
+        "From: <{author}>\r\nTo: <{ACCOUNT}>\r\nSubject: {number}\r\n\
          Message-ID: <{number}@load.test>\r\n\r\n"
     );
-    for line in 0..lines {
+    for line in 0.. {
+        if text.len() >= size {
+            break;
+        }
         let word = number
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(line * 7_919);
         text.push_str(&format!("{number} {line} {word:x}\r\n"));
     }
     text.into_bytes()
+}
+
+/// About how many octets the message of a number has.
+fn size(number: u64) -> usize {
+    if number >= VARIED {
+        1_000_000_000 / (200 + Dice::new(number).below(999_800))
+    } else if number.is_multiple_of(LARGE_EVERY) {
+        100_000
+    } else {
+        500
+    }
 }
 
 /// Sessions that send until they are told to stop or the server is gone.
@@ -184,6 +242,24 @@ impl Load {
         Self { stop, sessions }
     }
 
+    /// With sessions that submit mail for a host elsewhere; the server relays it to a sink.
+    pub(crate) fn with_submissions(
+        mut self,
+        context: &Context,
+        site: &Site,
+        ledger: &Arc<Ledger>,
+    ) -> Self {
+        for _ in 0..SUBMISSIONS {
+            let (ledger, stop) = (Arc::clone(ledger), Arc::clone(&self.stop));
+            let address = site.submission();
+            self.sessions.push(context.spawn(async move {
+                // It ends when the server goes.
+                let _ = outbound::submit(address, Duration::ZERO, &ledger, &stop).await;
+            }));
+        }
+        self
+    }
+
     /// Tells the sessions to stop and waits for them.
     pub(crate) async fn stop(self) {
         self.stop.store(true, Ordering::SeqCst);
@@ -212,7 +288,7 @@ async fn deliver(
             return;
         }
         while !stop.load(Ordering::SeqCst) {
-            let number = ledger.next.fetch_add(1, Ordering::SeqCst);
+            let number = ledger.take();
             let message = message(number);
             match smtp
                 .deliver("load@example.test", &[ACCOUNT], &message)
@@ -222,7 +298,7 @@ async fn deliver(
                     ledger.state().stored.insert(number);
                 }
                 Ok((400..500, _)) => {
-                    ledger.state().deferred += 1;
+                    ledger.refused();
                     tokio::time::sleep(PAUSE).await;
                     break;
                 }
@@ -241,9 +317,9 @@ async fn append_and_move(
     let mut imap = sign_in(address).await?;
     imap.command(&format!("CREATE {ARCHIVE}")).await?;
     while !stop.load(Ordering::SeqCst) {
-        let number = ledger.next.fetch_add(1, Ordering::SeqCst);
+        let number = ledger.take();
         if !imap.append("INBOX", &message(number)).await?.is_ok() {
-            ledger.state().deferred += 1;
+            ledger.refused();
             tokio::time::sleep(PAUSE).await;
             continue;
         }
@@ -296,7 +372,11 @@ pub(crate) async fn lmtp(site: &Site) -> std::io::Result<Smtp> {
 /// A session of [`ACCOUNT`].
 pub(crate) async fn sign_in(address: SocketAddr) -> std::io::Result<Imap> {
     let config = tls::outbound_config(tls::Verification::Opportunistic).expect("TLS");
-    let mut imap = Imap::connect_tls(address, config, "localhost").await?;
+    log_in(Imap::connect_tls(address, config, "localhost").await?).await
+}
+
+/// Signs [`ACCOUNT`] in.
+pub(crate) async fn log_in(mut imap: Imap) -> std::io::Result<Imap> {
     let answer = imap
         .command(&format!("LOGIN {ACCOUNT} \"{PASSWORD}\""))
         .await?;
@@ -429,6 +509,22 @@ mod tests {
         }
         assert_ne!(message(1), message(2));
         assert!(message(7).len() > 16 * 1024 && message(8).len() < 16 * 1024);
+    }
+
+    #[test]
+    fn sizes_go_from_a_kilobyte_to_five_megabytes() {
+        let mut sizes: Vec<usize> = (VARIED..VARIED + 10_000).map(size).collect();
+        sizes.sort_unstable();
+        assert!(
+            sizes[0] >= 1_000 && sizes[5_000] < 2_200,
+            "{}",
+            sizes[5_000]
+        );
+        assert!(
+            (1_000_000..=5_000_000).contains(&sizes[9_999]),
+            "{}",
+            sizes[9_999]
+        );
     }
 
     #[test]

@@ -17,6 +17,7 @@
 //! | `ledger` | load, and what was acknowledged of it |
 //! | `messages` | mail of every shape, the same on every machine |
 //! | `operator` | what an administrator does to a site |
+//! | `outbound` | mail for a host elsewhere, and what came there of it |
 //! | `sink` | a host that takes mail, and what came there |
 
 mod context;
@@ -26,6 +27,7 @@ mod figure;
 mod ledger;
 mod messages;
 mod operator;
+mod outbound;
 mod report;
 mod runs;
 mod sink;
@@ -69,7 +71,7 @@ struct Options {
     /// More messages, a file each, for runs that compare machines
     #[arg(long, global = true, value_name = "DIR")]
     corpus: Option<PathBuf>,
-    /// How long `fuzz` runs, all targets together [default: 1, or 60 with --full]
+    /// --full]
     #[arg(long, global = true, value_name = "N")]
     minutes: Option<u64>,
     /// Where a run may write [default: a new directory below the system's temporary one]

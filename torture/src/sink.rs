@@ -3,14 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher as _};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use testkit::process::Site;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::context::{Context, Result};
+
+/// Any port of this machine.
+pub(crate) const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 
 /// How a host treats mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +36,15 @@ pub(crate) struct Arrival {
     pub(crate) recipients: usize,
     /// What it is, by [`digest`].
     pub(crate) digest: u64,
+}
+
+/// What came to a host until some moment.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Account {
+    /// Every message, as often as it came.
+    pub(crate) arrivals: Vec<Arrival>,
+    /// The subjects of messages whose reply was the last thing on their connection.
+    pub(crate) unread: Vec<String>,
 }
 
 /// A host that listens until the run ends.
@@ -79,14 +92,9 @@ impl Sink {
         Ok(sink)
     }
 
-    /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// What came so far, in that order.
-    pub(crate) fn arrivals(&self) -> Vec<Arrival> {
-        self.state().arrivals.clone()
+    /// Has a site relay all its mail here, from its next start on.
+    pub(crate) fn serve(&self, site: &Site) {
+        site.add_configuration(&format!("[queue]\nrelay = \"{}\"\n", self.address));
     }
 
     /// When a message of this subject came first.
@@ -106,9 +114,13 @@ impl Sink {
         self.state().deferred
     }
 
-    /// The subjects of messages whose reply was the last thing on their connection.
-    pub(crate) fn unread(&self) -> Vec<String> {
-        self.state().unread.values().cloned().collect()
+    /// The account so far.
+    pub(crate) fn account(&self) -> Account {
+        let state = self.state();
+        Account {
+            arrivals: state.arrivals.clone(),
+            unread: state.unread.values().cloned().collect(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -266,14 +278,13 @@ mod tests {
             let (stream, _) = listener.accept().await.unwrap();
             host.converse(stream, Manners::DefersOneOf(2)).await
         });
-        let mut smtp = testkit::client::Smtp::connect(sink.address())
-            .await
-            .unwrap();
+        let mut smtp = testkit::client::Smtp::connect(sink.address).await.unwrap();
         let message = b"From: <a@b.test>\r\nSubject: 7\r\n\r\n.dot\r\n";
         let reply = smtp.deliver("a@b.test", &["x@y.test", "z@y.test"], message);
         assert_eq!(reply.await.unwrap().0, 250);
-        assert_eq!(sink.unread(), ["7"]);
-        let arrivals = sink.arrivals();
+        let account = sink.account();
+        assert_eq!(account.unread, ["7"]);
+        let arrivals = account.arrivals;
         assert_eq!(
             (arrivals[0].digest, arrivals[0].recipients),
             (digest(message), 2)
@@ -281,7 +292,11 @@ mod tests {
         let reply = smtp.deliver("a@b.test", &["x@y.test"], message).await;
         assert_eq!(reply.unwrap().0, 451);
         assert_eq!(
-            (sink.unread().len(), sink.deferred(), sink.recipients()),
+            (
+                sink.account().unread.len(),
+                sink.deferred(),
+                sink.recipients()
+            ),
             (0, 1, 2)
         );
     }

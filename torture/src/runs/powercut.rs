@@ -1,6 +1,5 @@
 //! The plug is pulled: what a disk image holds at a random moment is what a machine finds after it.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -10,23 +9,30 @@ use crate::context::{Context, Result};
 use crate::disk::Disk;
 use crate::figure::{Figures, Target};
 use crate::ledger::{self, Findings, Known, Ledger, Load};
+use crate::operator::drain;
+use crate::outbound::Relayed;
+use crate::sink::{LOOPBACK, Manners, Sink};
 
 const SESSIONS: usize = 8;
 
 pub(crate) fn run(context: &Context) -> Result<Figures> {
     let cuts = context.depth(10_u64, 200);
     let disk = Disk::create(context.directory(), "disk", context.depth(512, 4_096))?;
+    let sink = Sink::listen(context, LOOPBACK, Manners::Takes)?;
     let site = Site::at(disk.path(), context.binary());
+    sink.serve(&site);
     let process = context.start(&site);
     let pid = Pid::from_raw(process.id().cast_signed()).expect("a process id");
     ledger::populate(&site);
-    let ledger = Arc::new(Ledger::default());
+    let ledger = Ledger::of(context);
     let mut known = Known::default();
     let mut total = Findings::default();
-    let (mut refused, mut unclean) = (0, 0);
+    let mut relayed = Relayed::default();
+    let (mut refused, mut unclean, mut waiting) = (0, 0, 0);
     let mut slowest = Duration::ZERO;
     for cut in 0..cuts {
-        let load = Load::start(context, &site, &ledger, SESSIONS);
+        let load = Load::start(context, &site, &ledger, SESSIONS)
+            .with_submissions(context, &site, &ledger);
         std::thread::sleep(Duration::from_millis(
             100 + (cut * 73) % context.depth(500, 1_500),
         ));
@@ -35,10 +41,13 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
         kill_process(pid, Signal::STOP).map_err(std::io::Error::from)?;
         let snapshot = ledger.snapshot();
         let copy = disk.copy("cut")?;
+        let before = sink.account();
         kill_process(pid, Signal::CONT).map_err(std::io::Error::from)?;
         context.block_on(load.stop());
         let found = Disk::of_copy(copy)?;
         let there = Site::at(found.path(), context.binary());
+        let afterwards = Sink::listen(context, LOOPBACK, Manners::Takes)?;
+        afterwards.serve(&there);
         let started = Instant::now();
         let after = context.start(&there);
         slowest = slowest.max(started.elapsed());
@@ -54,12 +63,21 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
             eprintln!("   after cut {cut}: {text}");
             unclean += 1;
         }
+        waiting += drain(&there, Duration::from_secs(30))?;
+        let accounts = [before, afterwards.account()];
+        relayed.add(&Relayed::of(snapshot.submitted(), &accounts));
         after.terminate();
         found.remove()?;
     }
     process.terminate();
     let mut figures = Figures::default();
     total.tell(&mut figures);
+    relayed.tell(ledger.acknowledged(), &mut figures);
+    figures.count(
+        "messages still queued",
+        waiting as usize,
+        Target::Exactly(0.0),
+    );
     figures.count("power cuts", cuts as usize, Target::Shown);
     figures.count(
         "operations acknowledged",

@@ -1,24 +1,29 @@
 //! SIGTERM and start, again and again, under load.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::context::{Context, Result};
 use crate::figure::{Figures, Target};
 use crate::ledger::{self, Findings, Known, Ledger, Load};
+use crate::operator::drain;
+use crate::outbound::Relayed;
+use crate::sink::{LOOPBACK, Manners, Sink};
 
 pub(crate) fn run(context: &Context) -> Result<Figures> {
     let restarts = context.depth(8_u64, 100);
+    let sink = Sink::listen(context, LOOPBACK, Manners::Takes)?;
     let site = context.site();
+    sink.serve(&site);
     let mut process = context.start(&site);
     ledger::populate(&site);
-    let ledger = Arc::new(Ledger::default());
+    let ledger = Ledger::of(context);
     let mut known = Known::default();
     let mut total = Findings::default();
     let (mut bad_exits, mut no_goodbye) = (0, 0);
     let (mut slowest_stop, mut longest_gap) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..restarts {
-        let load = Load::start(context, &site, &ledger, 8);
+        let load =
+            Load::start(context, &site, &ledger, 8).with_submissions(context, &site, &ledger);
         let mut idle = context.block_on(ledger::sign_in(site.imaps()))?;
         context.block_on(idle.command("EXAMINE INBOX"))?;
         context.block_on(idle.client.send("i IDLE"))?;
@@ -45,8 +50,16 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
             &mut known,
         ))?);
     }
+    let waiting = drain(&site, Duration::from_secs(30))?;
+    let relayed = Relayed::of(ledger.snapshot().submitted(), &[sink.account()]);
     let mut figures = Figures::default();
     total.tell(&mut figures);
+    relayed.tell(ledger.acknowledged(), &mut figures);
+    figures.count(
+        "messages still queued",
+        waiting as usize,
+        Target::Exactly(0.0),
+    );
     figures.count("restarts", restarts as usize, Target::Shown);
     figures.count(
         "operations acknowledged",
