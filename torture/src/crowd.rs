@@ -6,10 +6,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, getrlimit, setrlimit};
-use testkit::client::{Client, Smtp};
+use testkit::client::{Client, Imap, Smtp};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::context::{Result, Stopped};
+use crate::ledger;
 
 /// Lets this process, and the servers it starts, hold so many connections.
 pub(crate) fn allow(connections: u64) -> Result<()> {
@@ -32,6 +33,16 @@ pub(crate) async fn connect(number: usize, to: SocketAddr) -> io::Result<TcpStre
     let socket = TcpSocket::new_v4()?;
     socket.bind(SocketAddr::from((Ipv4Addr::new(127, 9, network, host), 0)))?;
     socket.connect(to).await
+}
+
+/// A session of the load's account from the address of a number. One account may have only so many
+/// sessions from one address.
+pub(crate) async fn sign_in(number: usize, imaps: SocketAddr) -> io::Result<Imap> {
+    let config = tls::outbound_config(tls::Verification::Opportunistic);
+    let client = Client::from_plain(connect(number, imaps).await?)
+        .start_tls(config.map_err(io::Error::other)?, "localhost")
+        .await?;
+    ledger::log_in(Imap::over(client).await?).await
 }
 
 /// What polite clients found.

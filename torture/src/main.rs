@@ -14,6 +14,7 @@
 //! | `report` | the page |
 //! | `crowd` | many clients at once, and what a process uses |
 //! | `disk` | file systems in a file, for power cuts and full disks |
+//! | `fill` | mailboxes made fast |
 //! | `ledger` | load, and what was acknowledged of it |
 //! | `messages` | mail of every shape, the same on every machine |
 //! | `operator` | what an administrator does to a site |
@@ -24,6 +25,7 @@ mod context;
 mod crowd;
 mod disk;
 mod figure;
+mod fill;
 mod ledger;
 mod messages;
 mod operator;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::client::{Client, Imap};
+use testkit::client::Imap;
 use testkit::process::Site;
 
 use crate::context::{Context, Result, Stopped};
@@ -67,21 +67,12 @@ pub(crate) fn run(context: &Context) -> Result<Figures> {
 }
 
 async fn sign_in(site: &Site, clients: usize) -> Result<Vec<Imap>> {
-    let config = tls::outbound_config(tls::Verification::Opportunistic)
-        .map_err(|error| Stopped::Failed(error.to_string()))?;
     let mut waiting = Vec::new();
     for number in 0..clients {
-        let stream = crowd::connect(number * CROWDED, site.imaps()).await?;
-        let client = Client::from_plain(stream)
-            .start_tls(config.clone(), "localhost")
-            .await?;
-        let mut imap = Imap::over(client).await?;
-        let login = format!("LOGIN {} \"{}\"", ledger::ACCOUNT, ledger::PASSWORD);
-        for command in [login.as_str(), "EXAMINE INBOX"] {
-            let answer = imap.command(command).await?;
-            if !answer.is_ok() {
-                return Err(Stopped::Failed(answer.tagged));
-            }
+        let mut imap = crowd::sign_in(number * CROWDED, site.imaps()).await?;
+        let examined = imap.command("EXAMINE INBOX").await?;
+        if !examined.is_ok() {
+            return Err(Stopped::Failed(examined.tagged));
         }
         imap.client.send("i IDLE").await?;
         imap.client.line().await?;

@@ -1,5 +1,6 @@
 //! The runs.
 
+mod bigmail;
 mod clock;
 mod corrupt;
 mod dependencies;
@@ -62,6 +63,7 @@ pub(crate) const ALL: &[Run] = &[
     Run::new("malformed", "R-12", "broken mail is kept as it is and harms nobody", malformed::run),
     Run::new("slowloris", "R-14", "slow connections keep nobody out", slowloris::run),
     Run::new("idle", "R-15", "waiting clients cost little and hear at once", idle::run),
+    Run::new("bigmail", "R-16", "a million messages in a mailbox are no trouble", bigmail::run),
     Run::new("corrupt", "R-17", "damaged files: no crash, no wrong octet, caches made again", corrupt::run),
     Run::new("sandbox", "R-30", "a server in somebody else's hands can do little", sandbox::run),
     Run::new("restart", "R-35", "a restart under load loses nothing and is short", restart::run),
