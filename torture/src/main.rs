@@ -17,6 +17,7 @@
 //! | `fill` | mailboxes made fast |
 //! | `ledger` | load, and what was acknowledged of it |
 //! | `messages` | mail of every shape, the same on every machine |
+//! | `netns` | clients that come from another address |
 //! | `operator` | what an administrator does to a site |
 //! | `outbound` | mail for a host elsewhere, and what came there of it |
 //! | `sink` | a host that takes mail, and what came there |
@@ -28,6 +29,7 @@ mod figure;
 mod fill;
 mod ledger;
 mod messages;
+mod netns;
 mod operator;
 mod outbound;
 mod report;

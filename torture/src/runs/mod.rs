@@ -19,6 +19,7 @@ mod portability;
 mod powercut;
 mod powercut_postfix;
 mod queue;
+mod relay;
 mod restart;
 mod sandbox;
 mod slowloris;
@@ -65,6 +66,7 @@ pub(crate) const ALL: &[Run] = &[
     Run::new("idle", "R-15", "waiting clients cost little and hear at once", idle::run),
     Run::new("bigmail", "R-16", "a million messages in a mailbox are no trouble", bigmail::run),
     Run::new("corrupt", "R-17", "damaged files: no crash, no wrong octet, caches made again", corrupt::run),
+    Run::new("relay", "R-19", "nobody from elsewhere gets mail sent to elsewhere", relay::run),
     Run::new("sandbox", "R-30", "a server in somebody else's hands can do little", sandbox::run),
     Run::new("restart", "R-35", "a restart under load loses nothing and is short", restart::run),
     Run::new("dns", "R-36", "name servers in trouble cost time, never mail", dns::run),
