@@ -21,6 +21,8 @@
 //! | `operator` | what an administrator does to a site |
 //! | `outbound` | mail for a host elsewhere, and what came there of it |
 //! | `sink` | a host that takes mail, and what came there |
+//! | `traffic` | what people and other servers do all day |
+//! | `trend` | what a process uses over time |
 
 mod context;
 mod crowd;
@@ -36,6 +38,8 @@ mod report;
 mod runs;
 mod sink;
 mod suite;
+mod traffic;
+mod trend;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -75,6 +79,7 @@ struct Options {
     /// More messages, a file each, for runs that compare machines
     #[arg(long, global = true, value_name = "DIR")]
     corpus: Option<PathBuf>,
+    /// How long `fuzz` (all targets together) and `soak` run [default: 1 and half of one, or 60 with
     /// --full]
     #[arg(long, global = true, value_name = "N")]
     minutes: Option<u64>,

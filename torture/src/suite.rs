@@ -161,6 +161,9 @@ fn apart(run: &Run, options: &Options, binary: &Path, scratch: &Path) -> &'stati
             command.arg(name).arg(path);
         }
     }
+    if let Some(minutes) = options.minutes {
+        command.arg("--minutes").arg(minutes.to_string());
+    }
     command.arg(run.name).process_group(0);
     let mut child = command.spawn().expect("we start again");
     let limit = if options.full {
@@ -168,7 +171,8 @@ fn apart(run: &Run, options: &Options, binary: &Path, scratch: &Path) -> &'stati
     } else {
         run.quick_limit
     };
-    let deadline = Instant::now() + limit;
+    let asked = Duration::from_secs(options.minutes.unwrap_or(0) * 60);
+    let deadline = Instant::now() + limit + asked;
     let outcome = loop {
         match child.try_wait() {
             Ok(Some(status)) if status.success() => break "good",

@@ -23,6 +23,7 @@ mod relay;
 mod restart;
 mod sandbox;
 mod slowloris;
+mod soak;
 
 use std::time::Duration;
 
@@ -60,6 +61,7 @@ pub(crate) const ALL: &[Run] = &[
     Run::new("diskfull", "R-05", "a full disk defers mail and loses none", diskfull::run),
     Run::new("fds", "R-06", "no free file descriptor hurts nobody who is there", fds::run),
     Run::new("memory", "R-07, R-13", "messages that are larger inside stay within bounds", memory::run),
+    Run::new("soak", "R-08", "a day like any other: nothing is refused, nothing grows", soak::run),
     Run::new("clock", "R-09", "a clock that jumps loses nothing and gives up nothing", clock::run),
     Run::new("malformed", "R-12", "broken mail is kept as it is and harms nobody", malformed::run),
     Run::new("slowloris", "R-14", "slow connections keep nobody out", slowloris::run),
