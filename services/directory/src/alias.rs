@@ -17,7 +17,8 @@ use crate::name::{
 };
 use crate::{Directory, Error, Page, account, domain};
 
-/// How many targets an alias can have, and how many all aliases of one expansion together.
+/// How many targets an alias can have. More people are reached by aliases of aliases, see
+/// [`crate::MAX_EXPANSION`].
 pub const MAX_TARGETS: usize = 1_000;
 
 /// What an alias is called.

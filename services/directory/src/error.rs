@@ -5,7 +5,7 @@ use thiserror::Error as ThisError;
 
 use crate::alias::MAX_TARGETS;
 use crate::password::{MAX_PASSWORD, MIN_PASSWORD};
-use crate::resolve::MAX_DEPTH;
+use crate::resolve::{MAX_DEPTH, MAX_EXPANSION};
 
 /// Why a change of the directory or a look into it failed. Messages are for the administrator;
 /// none of them is sent to a mail client.
@@ -46,7 +46,7 @@ pub enum Error {
     TooManyTargets,
     /// Following the aliases of an address exceeds the depth or the number of targets.
     #[error(
-        "the aliases of {0} nest deeper than {MAX_DEPTH} or reach more than {MAX_TARGETS} targets"
+        "the aliases of {0} nest deeper than {MAX_DEPTH} or reach more than {MAX_EXPANSION} targets"
     )]
     Expansion(Address),
     /// The new password is too short.

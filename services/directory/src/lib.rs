@@ -44,7 +44,7 @@ pub use domain::{DEFAULT_SEPARATOR, DomainChange, DomainRecord, NewDomain};
 pub use error::{AuthError, Error};
 pub use exchange::{Exchange, Step};
 pub use password::{Hashing, HashingMetrics, MAX_PASSWORD, MIN_PASSWORD, NewPassword};
-pub use resolve::{Expansion, LocalRecipient, MAX_DEPTH, Resolution};
+pub use resolve::{Expansion, LocalRecipient, MAX_DEPTH, MAX_EXPANSION, Resolution};
 pub use store::{AccountId, DomainId};
 
 use authenticate::Local;

@@ -16,13 +16,16 @@ use store::{AccountId, DomainId, Reader};
 use tokio::sync::watch;
 
 use crate::account::{AccountState, Recipient};
-use crate::alias::{self, MAX_TARGETS};
+use crate::alias;
 use crate::domain::Place;
 use crate::name::fold;
 use crate::{Directory, Error, Identity, account, domain};
 
 /// How many aliases deep an alias may lead.
 pub const MAX_DEPTH: usize = 10;
+/// How many targets all aliases of one expansion have together: lists of ten thousand, made of
+/// smaller ones.
+pub const MAX_EXPANSION: usize = 20_000;
 
 /// The local part every domain must have (RFC 5321 §4.5.1).
 const POSTMASTER: &str = "postmaster";
@@ -205,7 +208,7 @@ impl<'a> Walk<'a> {
         depth: usize,
     ) -> Result<(), Error> {
         self.targets = self.targets.saturating_add(targets.len());
-        if depth >= MAX_DEPTH || self.targets > MAX_TARGETS {
+        if depth >= MAX_DEPTH || self.targets > MAX_EXPANSION {
             // Leaving out a part of a list would lose its mail in silence.
             return Err(Error::Expansion(self.original.clone()));
         }
@@ -348,7 +351,7 @@ impl Directory {
     /// Where mail for `address` goes.
     ///
     /// # Errors
-    /// [`Error::Expansion`] when its aliases exceed [`MAX_DEPTH`] or [`MAX_TARGETS`], and the
+    /// [`Error::Expansion`] when its aliases exceed [`MAX_DEPTH`] or [`MAX_EXPANSION`], and the
     /// store's: in both cases mail must wait, not be refused for good.
     pub async fn resolve(&self, address: &Address) -> Result<Resolution, Error> {
         if let Some(expansion) = self.kept.get(address) {

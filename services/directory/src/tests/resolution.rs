@@ -5,7 +5,7 @@ use smtp::address::ForwardPath;
 use super::{Fixture, address, domain};
 use crate::{
     AccountState, AliasChange, CredentialKind, DomainChange, Error, Identity, MAX_DEPTH,
-    MAX_TARGETS, Resolution,
+    MAX_EXPANSION, MAX_TARGETS, Resolution,
 };
 
 /// `account[+detail]` of each local recipient, then the remote addresses; or the refusal.
@@ -394,15 +394,30 @@ async fn loops_are_cut_and_limits_are_errors() {
         .await
         .unwrap();
     assert!(matches!(resolution, Resolution::Deliver(all) if all.remote.len() == MAX_TARGETS));
-    fixture
-        .alias("more@example.org", &["many@example.org"])
-        .await;
-    let error = fixture
-        .directory
-        .resolve(&address("more@example.org"))
-        .await
-        .unwrap_err();
-    assert!(matches!(error, Error::Expansion(_)));
+}
+
+#[tokio::test]
+async fn a_list_of_lists_reaches_ten_thousand_and_not_without_end() {
+    let fixture = Fixture::with_domain().await;
+    let mut lists = Vec::new();
+    for list in 0..MAX_EXPANSION / MAX_TARGETS {
+        let targets: Vec<String> = (0..MAX_TARGETS)
+            .map(|n| format!("u{n}@list{list}.example"))
+            .collect();
+        let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+        let name = format!("list{list}@example.org");
+        fixture.alias(&name, &targets).await;
+        lists.push(name);
+    }
+    let lists: Vec<&str> = lists.iter().map(String::as_str).collect();
+    fixture.alias("half@example.org", &lists[..10]).await;
+    fixture.alias("all@example.org", &lists).await;
+    let [half, all] = ["half@example.org", "all@example.org"].map(address);
+    let half = fixture.directory.resolve(&half).await.unwrap();
+    assert!(matches!(half, Resolution::Deliver(all) if all.remote.len() == 10_000));
+    // The lists count as well.
+    let all = fixture.directory.resolve(&all).await;
+    assert!(matches!(all, Err(Error::Expansion(_))));
 }
 
 #[tokio::test]
