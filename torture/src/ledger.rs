@@ -406,11 +406,19 @@ pub(crate) async fn verify(
     acknowledged: &Snapshot,
     known: &mut Known,
 ) -> std::io::Result<Findings> {
+    verify_in(sign_in(address).await?, acknowledged, known).await
+}
+
+/// The same in a session that is signed in.
+pub(crate) async fn verify_in(
+    mut imap: Imap,
+    acknowledged: &Snapshot,
+    known: &mut Known,
+) -> std::io::Result<Findings> {
     let mut findings = Findings {
         checked: acknowledged.stored.len(),
         ..Findings::default()
     };
-    let mut imap = sign_in(address).await?;
     let mut copies: BTreeMap<u64, Vec<&'static str>> = BTreeMap::new();
     for mailbox in ["INBOX", ARCHIVE, "Junk"] {
         let Some((validity, found)) = contents(&mut imap, mailbox, &mut findings).await? else {

@@ -20,6 +20,7 @@
 //! | `netns` | clients that come from another address |
 //! | `operator` | what an administrator does to a site |
 //! | `outbound` | mail for a host elsewhere, and what came there of it |
+//! | `peer` | Postfix and Dovecot, for comparison |
 //! | `sink` | a host that takes mail, and what came there |
 //! | `traffic` | what people and other servers do all day |
 //! | `trend` | what a process uses over time |
@@ -34,6 +35,7 @@ mod messages;
 mod netns;
 mod operator;
 mod outbound;
+mod peer;
 mod report;
 mod runs;
 mod sink;

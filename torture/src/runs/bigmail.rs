@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::client::{Imap, Smtp};
+use testkit::client::Imap;
 use testkit::process::{Process, Site};
 
 use crate::context::{Context, Result, Stopped};
@@ -283,23 +283,26 @@ fn list(context: &Context, site: &Site, sink: &Sink, figures: &mut Figures) -> R
     must(site, &arguments)?;
     let before = sink.recipients();
     let started = Instant::now();
-    context.block_on(async {
-        let mut smtp: Smtp = ledger::lmtp(site).await?;
+    let reply = context.block_on(async {
+        let mut smtp = ledger::lmtp(site).await?;
         smtp.client.set_patience(PATIENCE);
         let message = b"From: <a@b.test>\r\nSubject: to all\r\n\r\nx\r\n";
-        accepted(
-            &smtp
-                .deliver("a@b.test", &["all@demo.test"], message)
-                .await?,
-        )?;
-        until(|| sink.recipients() >= before + count).await;
-        Ok::<_, Stopped>(())
+        let reply = smtp
+            .deliver("a@b.test", &["all@demo.test"], message)
+            .await?;
+        if reply.0 == 250 {
+            until(|| sink.recipients() >= before + count).await;
+        }
+        Ok::<_, Stopped>(reply)
     })?;
+    if reply.0 != 250 {
+        eprintln!("   an alias of {count}: {reply:?}");
+    }
     figures.count("recipients of one alias", count, Target::Shown);
     let reached = sink.recipients() - before;
     figures.count("of them reached", reached, Target::Exactly(count as f64));
     let seconds = started.elapsed().as_secs_f64();
     figures.measure("until the last of them", seconds, "s", Target::Shown);
-    figures.checked(reached);
+    figures.checked(1_u64);
     Ok(())
 }

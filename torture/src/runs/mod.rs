@@ -17,7 +17,7 @@ mod malformed;
 mod memory;
 mod portability;
 mod powercut;
-mod powercut_postfix;
+mod powercut_peer;
 mod queue;
 mod relay;
 mod restart;
@@ -82,7 +82,7 @@ pub(crate) const ALL: &[Run] = &[
     },
     Run {
         in_all: false,
-        ..Run::new("powercut-postfix", "R-02", "the same of Debian's Postfix, for comparison", powercut_postfix::run)
+        ..Run::new("powercut-peer", "R-02", "the same of Debian's Postfix and Dovecot, for comparison", powercut_peer::run)
     },
     Run {
         in_all: false,
