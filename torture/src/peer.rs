@@ -144,6 +144,8 @@ fn signal_all(master: &str, signal: Signal) -> Result<()> {
 #[derive(Debug)]
 struct Dovecot {
     child: Child,
+    /// What ends it: unshare(1) hears nothing else, and takes everything with it.
+    ending: Signal,
     imap: SocketAddr,
 }
 
@@ -178,24 +180,28 @@ impl Dovecot {
             lmtp.port(),
         );
         fs::write(&config, text)?;
-        let mut command = match start {
-            Start::First => Command::new(DOVECOT),
+        let (mut command, ending) = match start {
+            Start::First => (Command::new(DOVECOT), Signal::TERM),
             Start::AfterCut => {
                 let mut apart = Command::new("unshare");
                 apart.args(["--pid", "--fork", "--kill-child", DOVECOT]);
-                apart
+                (apart, Signal::KILL)
             }
         };
         command.arg("-F").arg("-c").arg(&config);
         let child = command.stdin(Stdio::null()).spawn()?;
-        Ok(Self { child, imap })
+        Ok(Self {
+            child,
+            ending,
+            imap,
+        })
     }
 }
 
 impl Drop for Dovecot {
     fn drop(&mut self) {
         if let Some(pid) = Pid::from_raw(self.child.id().cast_signed()) {
-            let _ = kill_process(pid, Signal::TERM);
+            let _ = kill_process(pid, self.ending);
         }
         let _ = self.child.wait();
     }
