@@ -15,9 +15,9 @@ use tokio::net::TcpStream;
 /// How long a test waits for what it expects.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 /// Lines of a conversation that are remembered.
-const MAX_LINES: usize = 1_000;
+const MAX_LINES: usize = 200;
 /// Octets of each of them.
-const MAX_LINE: usize = 1_000;
+const MAX_LINE: usize = 400;
 /// Octets that are read at a time.
 const CHUNK: usize = 16 * 1024;
 

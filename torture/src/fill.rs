@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use testkit::client::Imap;
 use tokio::task::JoinSet;
@@ -14,6 +15,8 @@ use crate::{crowd, messages};
 const SESSIONS: usize = 48;
 /// Commands that are sent before the first answer is read.
 const AHEAD: usize = 64;
+/// How long the answers to these may take.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// The crowd gives an address to 60 numbers, and an account may have 20 sessions from an address.
 const APART: usize = 4;
 
@@ -45,6 +48,7 @@ pub(crate) fn commands(
         for session in 0..SESSIONS.min(count) {
             sessions.spawn(async move {
                 let mut imap = crowd::sign_in(session * APART, imaps).await?;
+                imap.client.set_patience(PATIENCE);
                 let mut numbers = (session..count).step_by(SESSIONS).peekable();
                 while numbers.peek().is_some() {
                     let batch = numbers.by_ref().take(AHEAD).map(command);
