@@ -210,7 +210,7 @@ mod tests {
         let line = "* STATUS \"a SIZE\" (MESSAGES 12 SIZE 3400)";
         assert_eq!(
             (item(line, "MESSAGES"), item(line, "SIZE")),
-            (Some(12), None)
+            (Some(12), Some(3_400))
         );
         assert_eq!(item("* STATUS x (SIZE 3400)", "SIZE"), Some(3_400));
     }
