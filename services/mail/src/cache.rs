@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{MailboxId, Snapshot};
 
-/// Entries kept in all, 24 octets each.
-const MAX_ENTRIES: usize = 1_000_000;
+/// Entries kept in all, 24 octets each: room for a mailbox of a million beside others.
+const MAX_ENTRIES: usize = 2_000_000;
 
 /// A mailbox counts as this many entries more than it has.
 const OVERHEAD: usize = 16;
@@ -118,5 +118,23 @@ impl Inner {
             };
             self.remove(mailbox);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mailbox_of_a_million_is_kept_beside_others() {
+        let cache = Cache::default();
+        let (large, small) = (MailboxId(1), MailboxId(2));
+        cache.put(Arc::new(Snapshot::of_length(large, 1_000_001)));
+        cache.put(Arc::new(Snapshot::of_length(small, 100_000)));
+        assert!(cache.get(large).is_some());
+        assert!(cache.get(small).is_some());
+        let most = Snapshot::of_length(MailboxId(3), MAX_ENTRIES - OVERHEAD);
+        cache.put(Arc::new(most));
+        assert!(cache.get(large).is_none() && cache.get(small).is_none());
     }
 }

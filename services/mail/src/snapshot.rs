@@ -130,6 +130,27 @@ pub(crate) struct Touched {
 }
 
 impl Snapshot {
+    /// Of a mailbox with so many messages.
+    #[cfg(test)]
+    pub(crate) fn of_length(mailbox: MailboxId, messages: usize) -> Self {
+        let entry = Entry {
+            uid: Uid::new(1).expect("not zero"),
+            message: 1,
+            flags: Flags::NONE,
+            keywords: 0,
+            modseq: 1,
+        };
+        Self {
+            account: AccountId(1),
+            mailbox,
+            uidvalidity: UidValidity::new(1).expect("not zero"),
+            uidnext: 1,
+            modseq: 1,
+            entries: vec![entry; messages],
+            keywords: KeywordTable::default(),
+        }
+    }
+
     /// Reads a whole mailbox.
     pub(crate) fn load(
         rx: &mut dyn Reader,
