@@ -6,23 +6,25 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use ambient::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::blob::{Blobs, Swept};
 use crate::fsck::{self, FsckReport};
+use crate::group::{Groups, Writes};
 use crate::place::Place;
 use crate::provenance::{self, Provenance};
-use crate::shared::Shared;
+use crate::shared::{Shared, scope_end};
 use crate::sqlite::checkpoint::{self, RESTART_AT, Signal};
 use crate::sqlite::migrate::{self, Opener};
 use crate::sqlite::open::{Role, connect};
 use crate::sqlite::readers;
 use crate::sqlite::session::Session;
-use crate::sqlite::writer::{self, Call, Writer};
+use crate::sqlite::writer::Writer;
 use crate::{BlobId, Error, Hub, Metrics, Reader, StoreOptions, Tx};
 
-/// Closures that may wait for the writer, or for a reader, before a caller waits to hand one in.
+/// Closures that may wait for a reader before a caller waits to hand one in.
 const QUEUE: usize = 1_024;
 
 /// An open store. A clone is another handle of the same one; the threads end with the last handle
@@ -34,7 +36,7 @@ pub struct Db {
 
 #[derive(Debug)]
 struct Inner {
-    writer: mpsc::Sender<writer::Request>,
+    writes: Writes,
     readers: mpsc::Sender<readers::Request>,
     shared: Arc<Shared>,
     place: Arc<Place>,
@@ -59,13 +61,13 @@ impl Db {
         };
         let signal = Arc::new(Signal::default());
         let mut threads = Vec::new();
-        let writer = start.writer(&signal, &mut threads)?;
+        let writes = start.writer(&signal, &mut threads)?;
         start.checkpointer(signal, &mut threads)?;
         let readers = start.readers(&mut threads)?;
         let blobs = Blobs::new(&options, place.clone(), shared.clone());
         let threads = Mutex::new(threads);
         let inner = Inner {
-            writer,
+            writes,
             readers,
             shared,
             place,
@@ -92,14 +94,7 @@ impl Db {
         E: From<Error> + Send + 'static,
         T: Send + 'static,
     {
-        let (call, answer) = Call::new(closure);
-        let request = writer::Request::Write(Box::new(call));
-        self.inner
-            .writer
-            .send(request)
-            .await
-            .map_err(|_| self.gone())?;
-        answer.await.map_err(|_| self.gone())?
+        self.inner.writes.write(closure).await
     }
 
     /// [`Db::write`] for threads outside of the runtime. Panics inside of it.
@@ -112,13 +107,7 @@ impl Db {
         E: From<Error> + Send + 'static,
         T: Send + 'static,
     {
-        let (call, answer) = Call::new(closure);
-        let request = writer::Request::Write(Box::new(call));
-        self.inner
-            .writer
-            .blocking_send(request)
-            .map_err(|_| self.gone())?;
-        answer.blocking_recv().map_err(|_| self.gone())?
+        self.inner.writes.write_blocking(closure)
     }
 
     /// Runs `closure` in a read transaction: all its queries see one state, which includes every
@@ -220,8 +209,7 @@ impl Db {
     /// The counters at this moment.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
-        let writer = &self.inner.writer;
-        let queued = writer.max_capacity().saturating_sub(writer.capacity());
+        let queued = self.inner.writes.queued();
         Metrics {
             queued: queued.try_into().unwrap_or(u64::MAX),
             wal_bytes: checkpoint::wal_bytes(&checkpoint::wal_path(&self.inner.place.database())),
@@ -269,7 +257,7 @@ impl Db {
     pub async fn close(&self) {
         // A send fails when an earlier call has closed the queue.
         let _ = self.inner.readers.send(readers::Request::Close).await;
-        let _ = self.inner.writer.send(writer::Request::Close).await;
+        self.inner.writes.close().await;
         let threads = self.take_threads();
         if tokio::task::spawn_blocking(move || join(threads))
             .await
@@ -283,7 +271,7 @@ impl Db {
     /// [`Db::close`] for threads outside of the runtime. Panics inside of it.
     pub fn close_blocking(&self) {
         let _ = self.inner.readers.blocking_send(readers::Request::Close);
-        let _ = self.inner.writer.blocking_send(writer::Request::Close);
+        self.inner.writes.close_blocking();
         join(self.take_threads());
         self.release();
     }
@@ -302,15 +290,6 @@ impl Db {
             .unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *threads)
     }
-
-    /// Why the writer is gone.
-    fn gone(&self) -> Error {
-        if self.is_failed() {
-            Error::Failed
-        } else {
-            Error::Closed
-        }
-    }
 }
 
 /// What the threads are started from. Each keeps the directory's lock as long as it runs.
@@ -325,11 +304,7 @@ type Threads = Vec<JoinHandle<()>>;
 impl Start<'_> {
     /// Makes the database or brings it up to date, and starts its writer. Half of the page cache is
     /// the writer's, the readers share the rest.
-    fn writer(
-        &self,
-        signal: &Arc<Signal>,
-        threads: &mut Threads,
-    ) -> Result<mpsc::Sender<writer::Request>, Error> {
+    fn writer(&self, signal: &Arc<Signal>, threads: &mut Threads) -> Result<Writes, Error> {
         let database = self.place.database();
         let connection = connect(&database, Role::Writer, self.options.cache_bytes / 2)?;
         let opener = Opener {
@@ -339,17 +314,12 @@ impl Start<'_> {
         };
         migrate::migrate(&connection, &opener)?;
         self.place.sync()?;
-        let (sender, requests) = mpsc::channel(QUEUE);
+        let (writes, mut requests) = Writes::new(self.shared.clone());
         let (options, signal) = (self.options.clone(), signal.clone());
         let (shared, place) = (self.shared.clone(), self.place.clone());
         threads.push(spawn("store-writer", move || {
-            let _end = scope_end(|| {
-                if thread::panicking() {
-                    shared.fail(&Error::Panicked);
-                }
-                signal.close();
-            });
-            let writer = Writer {
+            let _end = scope_end(|| signal.close());
+            let engine = Writer {
                 connection: &connection,
                 session: Session::new(&connection),
                 shared: shared.clone(),
@@ -359,10 +329,16 @@ impl Start<'_> {
                 wal: checkpoint::wal_path(&database),
                 signal: signal.clone(),
                 restart_at: RESTART_AT,
+                now: Timestamp::default(),
             };
-            writer.run(requests);
+            let mut groups = Groups {
+                engine,
+                shared: shared.clone(),
+            };
+            groups.run(&mut requests);
+            groups.engine.end();
         })?);
-        Ok(sender)
+        Ok(writes)
     }
 
     fn checkpointer(&self, signal: Arc<Signal>, threads: &mut Threads) -> Result<(), Error> {
@@ -447,15 +423,4 @@ fn join(threads: Threads) {
             tracing::error!("a thread of the store panicked");
         }
     }
-}
-
-/// Runs `end` when the scope is left, also by a panic.
-fn scope_end(end: impl Fn()) -> impl Drop {
-    struct End<F: Fn()>(F);
-    impl<F: Fn()> Drop for End<F> {
-        fn drop(&mut self) {
-            (self.0)();
-        }
-    }
-    End(end)
 }

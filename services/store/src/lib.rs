@@ -20,6 +20,7 @@ mod db;
 mod error;
 mod fault;
 mod fsck;
+mod group;
 mod hub;
 mod id;
 mod metrics;

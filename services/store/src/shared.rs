@@ -60,3 +60,14 @@ impl Shared {
         self.failed.subscribe()
     }
 }
+
+/// Runs `end` when the scope is left, also by a panic.
+pub(crate) fn scope_end(end: impl Fn()) -> impl Drop {
+    struct End<F: Fn()>(F);
+    impl<F: Fn()> Drop for End<F> {
+        fn drop(&mut self) {
+            (self.0)();
+        }
+    }
+    End(end)
+}

@@ -1,105 +1,19 @@
-//! The writer thread: group commit.
-//!
-//! It takes everything that queued while the last group was flushed, runs each closure in a
-//! savepoint of one transaction, commits once, publishes the events, and only then answers. A lone
-//! closure is committed at once: nothing ever waits for company.
+//! The writer thread's SQLite: each group is one transaction, each closure a savepoint of it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use ambient::{Clock, Timestamp};
 use rusqlite::{Connection, ffi};
-use tokio::sync::{mpsc, oneshot};
 
+use crate::Error;
 use crate::fault::{self, FaultSource, Operation};
+use crate::group::{Engine, Job, Lost, Ran};
 use crate::place::Place;
 use crate::shared::Shared;
 use crate::sqlite::checkpoint::{self, Mode, RESTART_AT, Signal};
 use crate::sqlite::open::{BUSY, BUSY_CHECKPOINT};
 use crate::sqlite::session::{Session, SqliteTx, is_unconfirmed_flush, sqlite_code};
-use crate::{Error, Event, Tx};
-
-/// The most closures one commit covers.
-pub(crate) const MAX_GROUP: usize = 64;
-
-/// A write closure with its way to answer.
-pub(crate) trait Job: Send {
-    /// Runs the closure and keeps its result; says whether it wants its changes kept.
-    fn run(&mut self, tx: &mut dyn Tx) -> bool;
-    /// Drops the closure and answers. An `Ok` of the closure becomes `overruled` if there is one.
-    fn answer(self: Box<Self>, overruled: Option<Error>);
-}
-
-/// What the writer thread receives.
-pub(crate) enum Request {
-    Write(Box<dyn Job>),
-    /// Run what is queued, checkpoint, end.
-    Close,
-}
-
-/// The [`Job`] of a closure.
-pub(crate) struct Call<F, T, E> {
-    closure: F,
-    result: Option<Result<T, E>>,
-    reply: oneshot::Sender<Result<T, E>>,
-}
-
-impl<F, T, E> Call<F, T, E> {
-    pub(crate) fn new(closure: F) -> (Self, oneshot::Receiver<Result<T, E>>) {
-        let (reply, answer) = oneshot::channel();
-        (
-            Self {
-                closure,
-                result: None,
-                reply,
-            },
-            answer,
-        )
-    }
-}
-
-impl<F, T, E> Job for Call<F, T, E>
-where
-    F: FnMut(&mut dyn Tx) -> Result<T, E> + Send,
-    E: From<Error> + Send,
-    T: Send,
-{
-    fn run(&mut self, tx: &mut dyn Tx) -> bool {
-        let result = catch_unwind(AssertUnwindSafe(|| (self.closure)(tx)))
-            .unwrap_or_else(|_| Err(Error::Panicked.into()));
-        let keep = result.is_ok();
-        self.result = Some(result);
-        keep
-    }
-
-    fn answer(self: Box<Self>, overruled: Option<Error>) {
-        let Self {
-            closure,
-            result,
-            reply,
-        } = *self;
-        drop(closure);
-        let result = match (result, overruled) {
-            (Some(Err(error)), _) => Err(error),
-            (_, Some(error)) => Err(error.into()),
-            (Some(Ok(value)), None) => Ok(value),
-            (None, None) => Err(Error::Closed.into()),
-        };
-        // Whoever asked may have stopped waiting.
-        drop(reply.send(result));
-    }
-}
-
-/// A closure of the present group and what became of it.
-struct Member {
-    job: Box<dyn Job>,
-    /// Why its `Ok`, if it said `Ok`, is none.
-    overruled: Option<Error>,
-    kept: bool,
-}
 
 /// The writer thread's state.
 pub(crate) struct Writer<'c> {
@@ -114,142 +28,46 @@ pub(crate) struct Writer<'c> {
     pub(crate) signal: Arc<Signal>,
     /// The size of the log at which the writer makes it start over.
     pub(crate) restart_at: u64,
+    /// The time of the present transaction.
+    pub(crate) now: Timestamp,
 }
 
-impl Writer<'_> {
-    /// The body of the writer thread.
-    pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Request>) {
-        let mut received = Vec::with_capacity(MAX_GROUP);
-        while queue.blocking_recv_many(&mut received, MAX_GROUP) > 0 {
-            let mut group = Vec::with_capacity(received.len());
-            for request in received.drain(..) {
-                match request {
-                    Request::Write(job) => {
-                        group.push(Member {
-                            job,
-                            overruled: None,
-                            kept: false,
-                        });
-                    }
-                    Request::Close => queue.close(),
-                }
-            }
-            if !group.is_empty() {
-                self.settle(group);
-                self.restart_log();
-            }
-        }
-        if let Err(error) = checkpoint::checkpoint(self.connection, Mode::Truncate, &self.shared) {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the last checkpoint failed"
-            );
-        }
-    }
-
-    /// Commits a group, then publishes, then answers.
-    ///
-    /// A group that finds the disk full is run again one by one: what needs no space, or frees
-    /// some, must not fail because of its neighbours.
-    fn settle(&mut self, mut group: Vec<Member>) {
-        let mut events = Vec::new();
-        let outcome = self.commit(&mut group, &mut events);
-        if matches!(outcome, Err(Error::Full)) && group.len() > 1 {
-            for member in group {
-                self.settle(vec![member]);
-            }
-            return;
-        }
-        if let Err(error) = outcome {
-            for member in &mut group {
-                member.kept = false;
-                member.overruled.get_or_insert_with(|| error.clone());
-            }
-            events.clear();
-        }
-        let undone = group.iter().filter(|member| !member.kept).count();
-        self.shared
-            .counters
-            .undone
-            .fetch_add(undone.try_into().unwrap_or(0), Ordering::Relaxed);
-        self.shared.hub.publish(&events);
-        for member in group {
-            // A panic while a value is dropped or converted is its owner's; the thread lives on.
-            let answered = catch_unwind(AssertUnwindSafe(|| member.job.answer(member.overruled)));
-            if answered.is_err() {
-                tracing::error!("the result of a transaction panicked");
-            }
-        }
-    }
-
-    /// Runs the group in one transaction. An error means that nothing of it is on disk.
-    fn commit(&mut self, group: &mut [Member], events: &mut Vec<Event>) -> Result<(), Error> {
-        self.shared.check()?;
-        let now = self.clock.now();
+impl Engine for Writer<'_> {
+    fn begin(&mut self) -> Result<(), Error> {
+        self.now = self.clock.now();
         fault::check_database(&self.faults, Operation::Begin)?;
         self.session
             .control("BEGIN IMMEDIATE")
-            .map_err(|error| self.classify(error.into()))?;
-        for member in group.iter_mut() {
-            if let Err(error) = self.run_one(member, now, events) {
-                self.roll_back();
-                return Err(error);
-            }
-        }
-        let kept = group.iter().filter(|member| member.kept).count();
-        if kept == 0 {
-            self.roll_back();
-            return Ok(());
-        }
-        let started = Instant::now();
-        if let Err(error) = self.flush() {
-            self.roll_back();
-            return Err(error);
-        }
-        self.shared
-            .counters
-            .committed(kept.try_into().unwrap_or(u64::MAX), started.elapsed());
-        self.signal.mark();
-        Ok(())
+            .map_err(|error| self.classify(error.into()))
     }
 
-    /// Runs one closure in its savepoint. An error means that the whole transaction is gone.
-    fn run_one(
-        &mut self,
-        member: &mut Member,
-        now: Timestamp,
-        events: &mut Vec<Event>,
-    ) -> Result<(), Error> {
-        self.session.control("SAVEPOINT closure")?;
-        let mut tx = SqliteTx::new(&mut self.session, &self.faults, now);
-        let wanted = member.job.run(&mut tx);
-        let SqliteTx {
-            events: new, fatal, ..
-        } = tx;
-        if let Some(error) = fatal {
-            if is_unconfirmed_flush(&error) {
-                self.shared.fail(&error);
-                return Err(Error::Failed);
-            }
-            member.overruled = Some(self.classify(error));
-        }
+    fn run(&mut self, job: &mut dyn Job) -> Result<Ran, Lost> {
+        self.control("SAVEPOINT closure")?;
+        let mut tx = SqliteTx::new(&mut self.session, &self.faults, self.now);
+        let wanted = job.run(&mut tx);
+        let SqliteTx { events, fatal, .. } = tx;
+        let overruled = match fatal {
+            Some(error) if is_unconfirmed_flush(&error) => return Err(Lost::Unconfirmed(error)),
+            Some(error) => Some(self.classify(error)),
+            None => None,
+        };
         if !self.session.in_transaction() {
             // The engine gave up, or, by a mistake in the program, the closure ended the group.
-            return Err(member.overruled.take().unwrap_or(Error::Panicked));
+            return Err(Lost::Undone(overruled.unwrap_or(Error::Panicked)));
         }
-        member.kept = wanted && member.overruled.is_none();
-        if member.kept {
-            events.extend(new);
+        let ran = if wanted && overruled.is_none() {
+            Ran::Kept(events)
         } else {
-            self.session.control("ROLLBACK TO closure")?;
-        }
-        self.session.control("RELEASE closure")?;
-        Ok(())
+            self.control("ROLLBACK TO closure")?;
+            Ran::Undone(overruled)
+        };
+        self.control("RELEASE closure")?;
+        Ok(ran)
     }
 
-    /// COMMIT with its flush. Any error but lack of space and of memory stops the store: what the
-    /// disk holds is unknown, and asking it again would get a wrong answer.
-    fn flush(&mut self) -> Result<(), Error> {
+    /// COMMIT with its flush. Any error but lack of space and of memory leaves open what the disk
+    /// holds.
+    fn commit(&mut self) -> Result<(), Lost> {
         let outcome = match fault::check(&self.faults, Operation::Commit) {
             Ok(()) => self
                 .session
@@ -263,26 +81,18 @@ impl Writer<'_> {
                 Some(ffi::SQLITE_BUSY | ffi::SQLITE_NOMEM)
             );
             if matches!(error, Error::Full) || passing {
-                return error;
+                Lost::Undone(error)
+            } else {
+                Lost::Unconfirmed(error)
             }
-            self.shared.fail(&error);
-            Error::Failed
-        })
+        })?;
+        self.signal.mark();
+        Ok(())
     }
 
-    /// SQLite reports an exhausted quota as a plain write error; the file system tells the truth.
-    fn classify(&self, error: Error) -> Error {
-        if sqlite_code(&error) == Some(ffi::SQLITE_IOERR_WRITE)
-            && matches!(self.place.probe(), Err(Error::Full))
-        {
-            return Error::Full;
-        }
-        error
-    }
-
-    fn roll_back(&mut self) {
+    fn roll_back(&mut self) -> Result<(), Error> {
         if !self.session.in_transaction() {
-            return;
+            return Ok(());
         }
         if let Err(error) = self.session.control("ROLLBACK") {
             tracing::warn!(
@@ -291,12 +101,13 @@ impl Writer<'_> {
             );
         }
         if self.session.in_transaction() {
-            self.shared.fail(&Error::Failed);
+            return Err(Error::Failed);
         }
+        Ok(())
     }
 
     /// Makes the next write start at the log's beginning when the background cannot keep up.
-    fn restart_log(&mut self) {
+    fn rest(&mut self) {
         let bytes = checkpoint::wal_bytes(&self.wal);
         if bytes < self.restart_at {
             return;
@@ -318,5 +129,33 @@ impl Writer<'_> {
                 "a checkpoint failed"
             );
         }
+    }
+}
+
+impl Writer<'_> {
+    /// After the last group: moves the log into the database.
+    pub(crate) fn end(&self) {
+        if let Err(error) = checkpoint::checkpoint(self.connection, Mode::Truncate, &self.shared) {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the last checkpoint failed"
+            );
+        }
+    }
+
+    fn control(&mut self, sql: &'static str) -> Result<(), Lost> {
+        self.session
+            .control(sql)
+            .map_err(|error| Lost::Undone(error.into()))
+    }
+
+    /// SQLite reports an exhausted quota as a plain write error; the file system tells the truth.
+    fn classify(&self, error: Error) -> Error {
+        if sqlite_code(&error) == Some(ffi::SQLITE_IOERR_WRITE)
+            && matches!(self.place.probe(), Err(Error::Full))
+        {
+            return Error::Full;
+        }
+        error
     }
 }
