@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ambient::{FakeClock, SeededRandom, Timestamp};
+use ambient::{FakeClock, SystemRandom, Timestamp};
 use bytes::Bytes;
 use imap::Flag;
 use mail::{
@@ -19,22 +19,27 @@ pub(crate) struct House {
     pub(crate) mail: Mail,
     pub(crate) account: AccountId,
     pub(crate) clock: Arc<FakeClock>,
-    _dir: TempDir,
+    dir: TempDir,
+}
+
+/// Opens the store in `dir`.
+fn open(dir: &TempDir, clock: &Arc<FakeClock>) -> Mail {
+    let random = Arc::new(SystemRandom::new());
+    let options = StoreOptions::new(dir.path(), clock.clone(), random);
+    Mail::new(Db::open(options).unwrap())
 }
 
 impl House {
     pub(crate) async fn new() -> Self {
         let dir = TempDir::new().unwrap();
         let clock = Arc::new(FakeClock::new(Timestamp(START)));
-        let random = Arc::new(SeededRandom::new(7));
-        let db = Db::open(StoreOptions::new(dir.path(), clock.clone(), random)).unwrap();
-        let mail = Mail::new(db);
+        let mail = open(&dir, &clock);
         let account = new_account(&mail, "ann@example.org").await;
         Self {
             mail,
             account,
             clock,
-            _dir: dir,
+            dir,
         }
     }
 
@@ -42,6 +47,12 @@ impl House {
     pub(crate) async fn close(self) {
         self.check().await;
         self.mail.db().close().await;
+    }
+
+    /// Closes the store and opens it again, as a restart does.
+    pub(crate) async fn reopen(&mut self) {
+        self.mail.db().close().await;
+        self.mail = open(&self.dir, &self.clock);
     }
 
     pub(crate) async fn check(&self) {

@@ -347,6 +347,9 @@ fn sound(callers: &[i64], sessions: usize) {
         session.join().unwrap();
     }
     assert_eq!(*queue.borrow(), kept as u64, "each commit is counted once");
+    let counted = world.shared.counters.snapshot();
+    assert_eq!(counted.writes, kept as u64);
+    assert_eq!(counted.undone, (callers.len() - kept) as u64);
     let disk = world.end(writer);
     let mut rows = std::mem::take(&mut disk.lock().unwrap().rows);
     rows.sort_unstable();
