@@ -199,7 +199,12 @@ pub(crate) struct Lease {
     pub(crate) until: Timestamp,
 }
 
-/// Takes the due recipients of a message with one of `hops`. `None` when somebody else was faster.
+// Whoever held the lease is gone.
+const HOLD_DUE: &str = "UPDATE queue_rcpt SET due_at = ?3, lease_until = 0, lease_node = 0 \
+     WHERE queue_id = ?1 AND next_hop = ?4 AND due_at <= ?2";
+
+/// Takes the due recipients of a message with one of `hops`. `None` when somebody else was faster,
+/// or when the message was held while a node had the recipients that never came back.
 pub(crate) fn claim(
     tx: &mut dyn Tx,
     id: QueueId,
@@ -207,6 +212,12 @@ pub(crate) fn claim(
     now: Timestamp,
     lease: Lease,
 ) -> Result<Option<Claimed>, Error> {
+    if held(tx, id)? == Some(true) {
+        for hop in hops {
+            tx.exec(HOLD_DUE, &[id.0.into(), now.into(), HELD.into(), hop.into()])?;
+        }
+        return Ok(None);
+    }
     let mut recipients = Vec::new();
     for hop in hops {
         let params = [

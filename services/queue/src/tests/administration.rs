@@ -232,3 +232,36 @@ async fn a_clock_that_was_far_ahead_does_not_strand_mail() {
     rig.stop().await;
     server.finish();
 }
+
+#[tokio::test]
+async fn what_is_held_stays_held_when_the_lease_of_a_dead_node_ends() {
+    let mut rig = Rig::new().await;
+    rig.domain("remote.test", "127.0.0.1");
+    let server = rig
+        .server(
+            "127.0.0.1",
+            &[&slow("x@remote.test"), &friendly("x@remote.test")],
+        )
+        .await;
+    rig.start();
+    let id = rig.send(&["x@remote.test"]).await;
+    rig.until("the message is on the wire", async || {
+        server.log().messages.len() == 1
+    })
+    .await;
+    rig.queue.hold(id).await.unwrap();
+    rig.crash().await;
+    rig.options.node = 2;
+    rig.queue = Queue::new(rig.options.clone());
+    rig.start();
+    rig.advance(rig.options.limits.lease.unsigned_abs());
+    rig.until("it is held", async || {
+        rig.entry(id).await.unwrap().recipients[0].state == RecipientState::Held
+    })
+    .await;
+    assert_eq!(server.log().connections, 1);
+    rig.queue.release(id).await.unwrap();
+    rig.gone(id).await;
+    rig.stop().await;
+    assert_eq!(server.log().messages.len(), 2);
+}
