@@ -419,7 +419,7 @@ impl<'a> Attempt<'a> {
             .map(|recipient| recipient.address.clone())
             .collect();
         self.inner.counters.remote.add(addresses.len());
-        let id = self.message.id;
+        let (id, message) = (self.message.id, self.message.identity());
         info!(
             queue_id = id.0,
             recipients = addresses.len(),
@@ -432,7 +432,7 @@ impl<'a> Attempt<'a> {
             .inner
             .options
             .db
-            .write(move |tx| table::remove(tx, id, &addresses))
+            .write(move |tx| table::remove(tx, message, &addresses))
             .await;
         if let Err(error) = settled {
             let error: Error = error;

@@ -66,7 +66,8 @@ impl Delivery {
     /// Renews the lease for as long as the round takes.
     async fn keep_lease(&self) -> Infallible {
         let options = &self.inner.options;
-        let (id, node, length) = (self.message.id, options.node.into(), options.limits.lease);
+        let (node, length) = (options.node.into(), options.limits.lease);
+        let message = self.message.identity();
         loop {
             options
                 .clock
@@ -78,10 +79,10 @@ impl Delivery {
             };
             let renewed: Result<(), Error> = options
                 .db
-                .write(move |tx| table::renew(tx, id, lease))
+                .write(move |tx| table::renew(tx, message, lease))
                 .await;
             if let Err(error) = renewed {
-                error!(queue_id = id.0, %error, "a lease was not renewed");
+                error!(queue_id = self.message.id.0, %error, "a lease was not renewed");
             }
         }
     }
@@ -249,7 +250,7 @@ impl Delivery {
         failure: Option<Prepared>,
         notice: Option<Option<Prepared>>,
     ) -> Result<(), Error> {
-        let (id, node) = (self.message.id, self.inner.options.node.into());
+        let (message, node) = (self.message.identity(), self.inner.options.node.into());
         let given_up: Vec<String> = settlement
             .given_up
             .iter()
@@ -266,16 +267,16 @@ impl Delivery {
             .db
             .write(move |tx| {
                 let mut reports = 0;
-                table::defer(tx, id, node, &deferred)?;
+                table::defer(tx, message, node, &deferred)?;
                 // Each report goes out once: if somebody else was faster, theirs is enough.
                 if let Some(notice) = &notice
-                    && table::notice_sent(tx, id)?
+                    && table::notice_sent(tx, message)?
                     && let Some(notice) = notice
                 {
                     spool::commit(tx, notice)?;
                     reports += 1;
                 }
-                if table::remove(tx, id, &given_up)? > 0
+                if table::remove(tx, message, &given_up)? > 0
                     && let Some(failure) = &failure
                 {
                     spool::commit(tx, failure)?;

@@ -174,6 +174,38 @@ pub(crate) struct Claimed {
     pub(crate) recipients: Vec<ClaimedRecipient>,
 }
 
+/// What a delivery knows its message by.
+///
+/// The store may give the key of a message that is gone to the next one, while a delivery of the
+/// former still runs; the id of a blob never comes again. What a delivery writes, it writes to its
+/// own message or not at all.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Identity {
+    id: QueueId,
+    blob: BlobId,
+}
+
+impl Claimed {
+    pub(crate) fn identity(&self) -> Identity {
+        Identity {
+            id: self.id,
+            blob: self.blob,
+        }
+    }
+}
+
+const IS_QUEUED: &str = "SELECT 1 FROM queue WHERE id = ?1 AND blob_id = ?2";
+
+impl Identity {
+    /// Whether the message is still there.
+    fn is_queued(self, tx: &mut dyn Tx) -> Result<bool, Error> {
+        let params = [self.id.0.into(), (&self.blob).into()];
+        Ok(tx
+            .query_one(IS_QUEUED, &params, |row| row.int(0))?
+            .is_some())
+    }
+}
+
 /// One recipient of a claimed message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ClaimedRecipient {
@@ -214,7 +246,10 @@ pub(crate) fn claim(
 ) -> Result<Option<Claimed>, Error> {
     if held(tx, id)? == Some(true) {
         for hop in hops {
-            tx.exec(HOLD_DUE, &[id.0.into(), now.into(), HELD.into(), hop.into()])?;
+            tx.exec(
+                HOLD_DUE,
+                &[id.0.into(), now.into(), HELD.into(), hop.into()],
+            )?;
         }
         return Ok(None);
     }
@@ -275,8 +310,11 @@ const RENEW: &str = "UPDATE queue_rcpt SET due_at = ?2, lease_until = ?2 \
      WHERE queue_id = ?1 AND lease_node = ?3 AND lease_until > 0";
 
 /// Puts off the end of this node's leases on a message.
-pub(crate) fn renew(tx: &mut dyn Tx, id: QueueId, lease: Lease) -> Result<(), Error> {
-    tx.exec(RENEW, &[id.0.into(), lease.until.into(), lease.node.into()])?;
+pub(crate) fn renew(tx: &mut dyn Tx, message: Identity, lease: Lease) -> Result<(), Error> {
+    if message.is_queued(tx)? {
+        let params = [message.id.0.into(), lease.until.into(), lease.node.into()];
+        tx.exec(RENEW, &params)?;
+    }
     Ok(())
 }
 
@@ -297,12 +335,19 @@ const REMOVE_FINISHED: &str = "DELETE FROM queue WHERE id = ?1 \
 
 /// Takes recipients off a message, whoever holds the lease: what is done is done. The message goes
 /// with its last one. Returns how many of them were still there.
-pub(crate) fn remove(tx: &mut dyn Tx, id: QueueId, recipients: &[String]) -> Result<usize, Error> {
+pub(crate) fn remove(
+    tx: &mut dyn Tx,
+    message: Identity,
+    recipients: &[String],
+) -> Result<usize, Error> {
+    if !message.is_queued(tx)? {
+        return Ok(0);
+    }
     let mut removed = 0;
     for recipient in recipients {
-        removed += tx.exec(REMOVE_RECIPIENT, &[id.0.into(), recipient.into()])?;
+        removed += tx.exec(REMOVE_RECIPIENT, &[message.id.0.into(), recipient.into()])?;
     }
-    release_blob(tx, REMOVE_FINISHED, id)?;
+    release_blob(tx, REMOVE_FINISHED, message.id)?;
     Ok(removed)
 }
 
@@ -334,13 +379,16 @@ const DEFER: &str = "UPDATE queue_rcpt SET lease_until = 0, lease_node = 0, stat
 /// Gives recipients back to the schedule.
 pub(crate) fn defer(
     tx: &mut dyn Tx,
-    id: QueueId,
+    message: Identity,
     node: i64,
     deferred: &[Deferred],
 ) -> Result<(), Error> {
+    if !message.is_queued(tx)? {
+        return Ok(());
+    }
     for recipient in deferred {
         let params = [
-            id.0.into(),
+            message.id.0.into(),
             (&recipient.address).into(),
             recipient.due_at.into(),
             (&recipient.status).into(),
@@ -352,12 +400,13 @@ pub(crate) fn defer(
     Ok(())
 }
 
-const NOTICE_SENT: &str =
-    "UPDATE queue SET delay_notice_at = NULL WHERE id = ?1 AND delay_notice_at IS NOT NULL";
+const NOTICE_SENT: &str = "UPDATE queue SET delay_notice_at = NULL \
+     WHERE id = ?1 AND blob_id = ?2 AND delay_notice_at IS NOT NULL";
 
 /// Notes that the sender hears of the delay in this transaction; false if that was done before.
-pub(crate) fn notice_sent(tx: &mut dyn Tx, id: QueueId) -> Result<bool, Error> {
-    Ok(tx.exec(NOTICE_SENT, &[id.0.into()])? > 0)
+pub(crate) fn notice_sent(tx: &mut dyn Tx, message: Identity) -> Result<bool, Error> {
+    let params = [message.id.0.into(), (&message.blob).into()];
+    Ok(tx.exec(NOTICE_SENT, &params)? > 0)
 }
 
 // A scan of the table, once at start.

@@ -265,3 +265,28 @@ async fn what_is_held_stays_held_when_the_lease_of_a_dead_node_ends() {
     rig.stop().await;
     assert_eq!(server.log().messages.len(), 2);
 }
+
+#[tokio::test]
+async fn a_delivery_of_a_deleted_message_leaves_the_next_one_alone() {
+    let mut rig = Rig::new().await;
+    rig.domain("remote.test", "127.0.0.1");
+    let server = rig
+        .server(
+            "127.0.0.1",
+            &[&slow("x@remote.test"), &friendly("x@remote.test")],
+        )
+        .await;
+    rig.start();
+    let deleted = rig.send(&["x@remote.test"]).await;
+    rig.until("the message is on the wire", async || {
+        server.log().messages.len() == 1
+    })
+    .await;
+    rig.queue.delete(deleted).await.unwrap();
+    // The store may give it the same key.
+    let next = rig.send(&["x@remote.test"]).await;
+    server.go_on(1);
+    rig.gone(next).await;
+    rig.stop().await;
+    assert_eq!(server.finish().messages.len(), 2);
+}
