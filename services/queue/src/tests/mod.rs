@@ -3,6 +3,7 @@
 mod accept;
 mod administration;
 mod failures;
+mod model;
 mod rig;
 mod routes;
 mod server;

@@ -107,7 +107,18 @@ pub(super) struct Rig {
     pub(super) port: u16,
     pub(super) options: QueueOptions,
     running: Option<(CancellationToken, JoinHandle<()>)>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
+}
+
+/// The store in `dir` and the directory in it.
+async fn open(dir: &tempfile::TempDir, clock: &Arc<FakeClock>) -> (Db, Directory) {
+    let random = Arc::new(SystemRandom::new());
+    let options = StoreOptions::new(dir.path(), clock.clone(), random.clone());
+    let db = tokio::task::spawn_blocking(move || Db::open(options));
+    let db = db.await.unwrap().unwrap();
+    let hashing = Hashing::cheap_for_tests();
+    let directory = Directory::new(db.clone(), clock.clone(), random, hashing);
+    (db, directory)
 }
 
 pub(super) fn address(text: &str) -> Address {
@@ -124,19 +135,7 @@ impl Rig {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(FakeClock::new(Timestamp(1_700_000_000)));
         let random = Arc::new(SystemRandom::new());
-        let db = {
-            let options = StoreOptions::new(dir.path(), clock.clone(), random.clone());
-            tokio::task::spawn_blocking(move || Db::open(options))
-                .await
-                .unwrap()
-                .unwrap()
-        };
-        let directory = Directory::new(
-            db.clone(),
-            clock.clone(),
-            random.clone(),
-            Hashing::cheap_for_tests(),
-        );
+        let (db, directory) = open(&dir, &clock).await;
         let names = Arc::new(Names::default());
         let port = free_port();
         let second = Duration::from_secs(2);
@@ -189,7 +188,7 @@ impl Rig {
             port,
             options,
             running,
-            _dir: dir,
+            dir,
         }
     }
 
@@ -214,6 +213,15 @@ impl Rig {
             task.abort();
             task.await.unwrap_err();
         }
+    }
+
+    /// Closes the store and opens it again, for a queue that is down.
+    pub(super) async fn reopen(&mut self) {
+        self.db.close().await;
+        (self.db, self.directory) = open(&self.dir, &self.clock).await;
+        self.options.db = self.db.clone();
+        self.options.directory = self.directory.clone();
+        self.queue = Queue::new(self.options.clone());
     }
 
     pub(super) fn advance(&self, seconds: u64) {
@@ -241,7 +249,8 @@ impl Rig {
         Server::start(self.socket(ip), &[script], Some(server_tls()), Repeat::Last).await
     }
 
-    fn socket(&self, ip: &str) -> SocketAddr {
+    /// Where a server at `ip` listens.
+    pub(super) fn socket(&self, ip: &str) -> SocketAddr {
         SocketAddr::new(ip.parse().unwrap(), self.port)
     }
 
