@@ -304,7 +304,7 @@ type Claims = (Vec<Claimed>, Vec<(QueueId, &'static str)>);
 
 /// The transaction of [`Worker::start`]. An entry that cannot be read is held for the operator, so
 /// that it is not in the way of all others.
-fn claim_all(
+pub(crate) fn claim_all(
     tx: &mut dyn store::Tx,
     wanted: &[(QueueId, Vec<String>)],
     now: Timestamp,

@@ -3,6 +3,7 @@
 mod accept;
 mod administration;
 mod failures;
+mod leases;
 mod model;
 mod rig;
 mod routes;
