@@ -68,14 +68,14 @@ impl Delivery {
         let options = &self.inner.options;
         let (node, length) = (options.node.into(), options.limits.lease);
         let message = self.message.identity();
+        let mut renewed_at = options.clock.now();
         loop {
-            options
-                .clock
-                .sleep_until(options.clock.now().plus((length / 3).max(1)))
-                .await;
+            let due_at = renewed_at.plus((length / 3).max(1));
+            options.clock.sleep_until(due_at).await;
+            renewed_at = options.clock.now();
             let lease = Lease {
                 node,
-                until: options.clock.now().plus(length),
+                until: renewed_at.plus(length),
             };
             let renewed: Result<(), Error> = options
                 .db
