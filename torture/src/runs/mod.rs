@@ -15,6 +15,7 @@ mod kill;
 mod loops;
 mod malformed;
 mod memory;
+mod models;
 mod portability;
 mod powercut;
 mod powercut_peer;
@@ -79,6 +80,11 @@ pub(crate) const ALL: &[Run] = &[
         in_all: false,
         quick_limit: Duration::from_secs(3_600),
         ..Run::new("fuzz", "R-11", "no input ends a parser", fuzz::run)
+    },
+    Run {
+        in_all: false,
+        quick_limit: Duration::from_secs(1_800),
+        ..Run::new("models", "R-42", "mailboxes, queue and commits do what plain models do", models::run)
     },
     Run {
         in_all: false,
