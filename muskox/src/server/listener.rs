@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use tls::MaybeTls;
+use tls::AnyStream;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -123,7 +123,7 @@ impl Listener {
     /// Accepts until `shutdown`, then waits a little for the sessions to end.
     pub(super) async fn run<F, S>(self, session: F, shutdown: CancellationToken)
     where
-        F: Fn(MaybeTls, SocketAddr) -> S + Clone + Send + Sync + 'static,
+        F: Fn(AnyStream, SocketAddr) -> S + Clone + Send + Sync + 'static,
         S: Future<Output = ()> + Send + 'static,
     {
         let mut sessions = JoinSet::new();
@@ -156,7 +156,7 @@ impl Listener {
         session: &F,
         sessions: &mut JoinSet<()>,
     ) where
-        F: Fn(MaybeTls, SocketAddr) -> S + Clone + Send + Sync + 'static,
+        F: Fn(AnyStream, SocketAddr) -> S + Clone + Send + Sync + 'static,
         S: Future<Output = ()> + Send + 'static,
     {
         let Some(slot) = self.slots.take(peer.ip()) else {
@@ -170,7 +170,7 @@ impl Listener {
         let (session, implicit_tls) = (session.clone(), self.implicit_tls.clone());
         let name = self.name;
         sessions.spawn(async move {
-            let stream = MaybeTls::from(stream);
+            let stream = AnyStream::over(stream);
             let stream = match implicit_tls {
                 None => stream,
                 Some(config) => match stream.accept(config).await {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use imap::Framer;
 use imap::framing::Line;
 use prometheus_client::metrics::counter::Counter;
-use tls::MaybeTls;
+use tls::AnyStream;
 use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -68,7 +68,7 @@ pub(crate) struct Piece {
 }
 
 pub(crate) struct Io {
-    pub(crate) stream: MaybeTls,
+    pub(crate) stream: AnyStream,
     pub(crate) framer: Framer,
     pub(crate) output: Vec<u8>,
     /// Ends the session.
@@ -78,7 +78,7 @@ pub(crate) struct Io {
 
 impl Io {
     pub(crate) fn new(
-        stream: MaybeTls,
+        stream: AnyStream,
         framer: Framer,
         stop: CancellationToken,
         sent: Counter,

@@ -61,7 +61,7 @@ use mail::Mail;
 use rustls::ServerConfig;
 use smtp::Domain;
 use store::Db;
-use tls::MaybeTls;
+use tls::AnyStream;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -121,7 +121,7 @@ impl std::ops::Deref for Server {
 #[derive(Debug)]
 pub struct Connection {
     /// The transport.
-    pub stream: MaybeTls,
+    pub stream: AnyStream,
     /// Who connected.
     pub peer: SocketAddr,
 }

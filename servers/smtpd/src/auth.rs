@@ -124,10 +124,7 @@ impl Session {
         self.count_sign_in(SignIn::Failure);
         self.auth_failures += 1;
         // One text and one pace for every reason, growing with each try.
-        tokio::time::sleep(std::time::Duration::from_secs(u64::from(
-            self.auth_failures.min(5),
-        )))
-        .await;
+        tokio::time::sleep(self.server.limits.auth_delay * self.auth_failures.min(5)).await;
         if self.auth_failures >= self.server.limits.auth_failures {
             self.closing = true;
             return Ok(Reply::new(

@@ -9,7 +9,7 @@ use std::time::Duration;
 use smtp::Reply;
 use smtp::data::{DataDecoder, DataError};
 use smtp::line::{Expect, Framed, LineError, LineReader};
-use tls::MaybeTls;
+use tls::AnyStream;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -53,7 +53,7 @@ pub(crate) enum Input {
 }
 
 pub(crate) struct Io {
-    pub(crate) stream: MaybeTls,
+    pub(crate) stream: AnyStream,
     input: Vec<u8>,
     output: Vec<u8>,
     lines: LineReader,
@@ -61,7 +61,7 @@ pub(crate) struct Io {
 }
 
 impl Io {
-    pub(crate) fn new(stream: MaybeTls, shutdown: CancellationToken) -> Self {
+    pub(crate) fn new(stream: AnyStream, shutdown: CancellationToken) -> Self {
         Self {
             stream,
             input: Vec::new(),

@@ -44,7 +44,7 @@ use queue::Queue;
 use rustls::ServerConfig;
 use smtp::Domain;
 use store::Db;
-use tls::MaybeTls;
+use tls::AnyStream;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -122,7 +122,7 @@ impl std::ops::Deref for Server {
 #[derive(Debug)]
 pub struct Connection {
     /// The transport.
-    pub stream: MaybeTls,
+    pub stream: AnyStream,
     /// Who connected.
     pub peer: SocketAddr,
     /// What the listener is for.

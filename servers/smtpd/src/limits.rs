@@ -19,6 +19,9 @@ pub struct Limits {
     pub idle_commands: u32,
     /// Failed authentications, after which the session ends.
     pub auth_failures: u32,
+    /// How long the answer to a failed authentication waits, times the failures so far, five at
+    /// most.
+    pub auth_delay: Duration,
     /// RFC 5321 §4.5.3.2.7: how long a command is waited for.
     pub command_timeout: Duration,
     /// Sessions that have neither signed in nor sent mail; the oldest makes room for a new one.
@@ -47,6 +50,7 @@ impl Default for Limits {
             errors: 20,
             idle_commands: 100,
             auth_failures: 5,
+            auth_delay: Duration::from_secs(1),
             command_timeout: Duration::from_secs(300),
             unproven_sessions: 1_000,
             hello_timeout: Duration::from_secs(60),

@@ -22,7 +22,7 @@ pub use authority::{Authority, Validity};
 pub use config::{Certificates, Verification, outbound_config, server_config};
 pub use error::Error;
 pub use identity::{Identity, load_identity};
-pub use stream::{HANDSHAKE_TIMEOUT, MaybeTls, Session};
+pub use stream::{AnyStream, HANDSHAKE_TIMEOUT, MaybeTls, Session, Transport};
 
 /// The cryptography under every configuration.
 fn provider() -> std::sync::Arc<rustls::crypto::CryptoProvider> {

@@ -31,6 +31,22 @@ pub enum MaybeTls<S = TcpStream> {
     Client(Box<client::TlsStream<S>>),
 }
 
+/// What carries the octets of a connection: a socket, or a pipe in memory.
+pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + Sync {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync> Transport for T {}
+
+/// A stream over whatever carries it: what protocol sessions are written for.
+pub type AnyStream = MaybeTls<Box<dyn Transport>>;
+
+impl AnyStream {
+    /// A stream in clear text over `transport`.
+    #[must_use]
+    pub fn over(transport: impl Transport + 'static) -> Self {
+        Self::Plain(Box::new(transport))
+    }
+}
+
 /// What a handshake agreed on, for trace fields and logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {

@@ -25,7 +25,7 @@ use sasl::Secret;
 use smtp::{Address, Domain};
 use store::{AccountId, Db, StoreOptions};
 use tempfile::TempDir;
-use tls::{Authority, MaybeTls, Verification};
+use tls::{AnyStream, Authority, MaybeTls, Verification};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -124,7 +124,7 @@ impl Fixture {
         let (client, server, peer) = self.pair().await;
         let (imapd, shutdown) = (self.imapd.clone(), self.shutdown.clone());
         let connection = Connection {
-            stream: MaybeTls::from(server),
+            stream: AnyStream::over(server),
             peer,
         };
         tokio::spawn(async move { imapd.session(connection, shutdown).await });
@@ -137,7 +137,7 @@ impl Fixture {
         let (imapd, shutdown) = (self.imapd.clone(), self.shutdown.clone());
         let config = Arc::clone(&self.config);
         tokio::spawn(async move {
-            let stream = MaybeTls::from(server).accept(config).await.unwrap();
+            let stream = AnyStream::over(server).accept(config).await.unwrap();
             imapd.session(Connection { stream, peer }, shutdown).await;
         });
         let stream = MaybeTls::from(client)

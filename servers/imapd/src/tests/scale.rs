@@ -46,7 +46,7 @@ async fn a_session_is_small() {
     let fixture = Fixture::new().await;
     let (_client, server, peer) = fixture.pair().await;
     let connection = crate::Connection {
-        stream: server.into(),
+        stream: tls::AnyStream::over(server),
         peer,
     };
     let session = fixture.imapd.session(connection, fixture.shutdown.clone());
