@@ -77,7 +77,7 @@ impl Antivirus {
             return Err(Error::TooLarge);
         }
         let reply = self.converse(b"zINSTREAM\0", Some(bytes)).await?;
-        if let Some(scanned) = reply::parse(&reply) {
+        if let Some(scanned) = Scanned::parse(&reply) {
             return Ok(scanned);
         }
         if reply.starts_with(b"INSTREAM size limit exceeded") {

@@ -15,17 +15,20 @@ pub enum Scanned {
     },
 }
 
-/// What an answer means; none when it is none that is known.
-///
-/// `stream: OK`, `stream: NAME FOUND`; everything else is an error of the daemon's.
-pub(crate) fn parse(reply: &[u8]) -> Option<Scanned> {
-    let reply = reply.strip_prefix(b"stream: ")?;
-    if reply == b"OK" {
-        return Some(Scanned::Clean);
+impl Scanned {
+    /// What an answer means; none when it is none that is known.
+    ///
+    /// `stream: OK`, `stream: NAME FOUND`; everything else is an error of the daemon's.
+    #[must_use]
+    pub fn parse(reply: &[u8]) -> Option<Self> {
+        let reply = reply.strip_prefix(b"stream: ")?;
+        if reply == b"OK" {
+            return Some(Self::Clean);
+        }
+        let name = reply.strip_suffix(b" FOUND")?;
+        let name = harmless(name.trim_ascii());
+        (!name.is_empty()).then_some(Self::Infected { name })
     }
-    let name = reply.strip_suffix(b" FOUND")?;
-    let name = harmless(name.trim_ascii());
-    (!name.is_empty()).then_some(Scanned::Infected { name })
 }
 
 /// The name of a signature, which is written to logs and header fields.
@@ -82,7 +85,7 @@ mod tests {
             (b"UNKNOWN COMMAND", None),
             (b"", None),
         ] {
-            assert_eq!(parse(reply), meant, "{}", excerpt(reply));
+            assert_eq!(Scanned::parse(reply), meant, "{}", excerpt(reply));
         }
     }
 }
