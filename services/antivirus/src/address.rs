@@ -60,6 +60,8 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unix(path) => write!(f, "{}", path.display()),
+            // A host may be called like the scheme.
+            Self::Tcp(place) if place.starts_with("tcp:") => write!(f, "tcp:{place}"),
             Self::Tcp(place) => f.write_str(place),
         }
     }
@@ -78,6 +80,8 @@ mod tests {
         assert_eq!("127.0.0.1:3310".parse(), tcp("127.0.0.1:3310"));
         assert_eq!("tcp:[::1]:3310".parse(), tcp("[::1]:3310"));
         assert_eq!("clamd.test:3310".parse(), tcp("clamd.test:3310"));
+        let named_tcp: Address = "tcp:tcp:3310".parse().unwrap();
+        assert_eq!(named_tcp.to_string().parse(), Ok(named_tcp));
         for wrong in [
             "",
             "/",
