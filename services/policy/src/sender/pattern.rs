@@ -71,7 +71,10 @@ impl FromStr for SenderPattern {
             let domain = Domain::parse(domain.unwrap_or(text))?;
             return Ok(Self(Means::Domain(domain.as_str().to_owned())));
         }
-        Ok(Self(Means::Address(folded(&Address::parse(text)?))))
+        let address = folded(&Address::parse(text)?);
+        // Lower case may be longer, and what is listed must be possible to write.
+        Address::parse(&address)?;
+        Ok(Self(Means::Address(address)))
     }
 }
 
@@ -101,6 +104,9 @@ fn wildcard(text: &str) -> Result<Means, Error> {
         Some(local) => format!("{}@{domain}", local.to_lowercase()),
         None => domain,
     };
+    if whole.len() > LONGEST_ENTRY {
+        return Err(Error::Entry);
+    }
     Ok(Means::Wildcard(whole))
 }
 
@@ -211,6 +217,9 @@ mod tests {
             "*@bü*.test",
             &"*".repeat(17),
             &"a".repeat(321),
+            // Longer once they have their one spelling.
+            &format!("*{}", ".ü".repeat(100)),
+            &format!("{}@a.test", "Ⱥ".repeat(32)),
         ] {
             assert!(wrong.parse::<SenderPattern>().is_err(), "{wrong:?}");
         }
