@@ -2,43 +2,37 @@
 //! the same result, and the verdict's fields are a header.
 #![no_main]
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
-use ambient::{Clock, FakeClock, SeededRandom, Timestamp};
 use filter::{Filter, Input, Options, Trial, Tuning};
+use fuzz::Store;
 use learn::Learn;
 use libfuzzer_sys::fuzz_target;
 use policy::Policy;
 use rules::RuleSet;
-use store::{Db, StoreOptions};
-use tempfile::TempDir;
-use tokio::runtime::{Builder, Runtime};
 
 /// A filter that asks nobody, and the built-in rules once more, as one set.
 struct House {
-    runtime: Runtime,
+    store: Store,
     filter: Filter,
     trial: Trial,
     symbols: Vec<String>,
-    _directory: TempDir,
 }
 
 static HOUSE: LazyLock<House> = LazyLock::new(House::build);
 
 impl House {
     fn build() -> Self {
-        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let directory = tempfile::tempdir().expect("a directory");
-        let clock: Arc<dyn Clock> = Arc::new(FakeClock::new(Timestamp(1_767_225_600)));
-        let random = Arc::new(SeededRandom::new(1));
-        let db = Db::open(StoreOptions::new(directory.path(), Arc::clone(&clock), random))
-            .expect("a database");
-        let policy = runtime.block_on(Policy::open(db.clone())).expect("a policy");
+        let store = Store::open();
+        let policy = store
+            .runtime
+            .block_on(Policy::open(store.db.clone()))
+            .expect("a policy");
         let filter = Filter::start(Options {
             hostname: smtp::Domain::parse("mx.example.org").expect("a name"),
-            learn: Learn::new(&db, &clock, &learn::Options::default()),
-            clock,
-            db,
+            learn: Learn::new(&store.db, &store.clock, &learn::Options::default()),
+            clock: store.clock.clone(),
+            db: store.db.clone(),
             policy,
             blocklist: None,
             antivirus: None,
@@ -56,11 +50,10 @@ impl House {
         let rules = all.rules.iter().filter(|rule| !rule.hidden);
         let symbols = rules.map(|rule| rule.symbol.clone()).collect();
         Self {
-            runtime,
+            store,
             filter,
             trial: Trial::new(&all).expect("the built-in rules"),
             symbols,
-            _directory: directory,
         }
     }
 }
@@ -76,7 +69,13 @@ fuzz_target!(|input: (u16, &[u8])| {
     };
     assert_eq!(matches(), matches());
 
-    let judge = || house.runtime.block_on(house.filter.judge(&input)).verdict;
+    let judge = || {
+        house
+            .store
+            .runtime
+            .block_on(house.filter.judge(&input))
+            .verdict
+    };
     let verdict = judge();
     assert!(verdict.score.is_finite());
     assert_eq!(judge().signals, verdict.signals);
@@ -84,6 +83,9 @@ fuzz_target!(|input: (u16, &[u8])| {
     let mut lines = header.strip_suffix("\r\n").expect("an end").split("\r\n");
     assert!(lines.all(|line| {
         let is_start = line.starts_with("X-Spam-") || line.starts_with('\t');
-        is_start && line.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte))
+        is_start
+            && line
+                .bytes()
+                .all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte))
     }));
 });

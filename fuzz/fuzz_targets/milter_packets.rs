@@ -31,13 +31,22 @@ fuzz_target!(|input: &[u8]| {
     let commands = read::<Command>(input, whole, Framer::next_command);
     assert_eq!(read(input, 1, Framer::next_command), commands);
     let mut wire = Vec::new();
-    commands.0.iter().for_each(|command| command.encode(&mut wire));
-    assert_eq!(read(&wire, wire.len().max(1), Framer::next_command), (commands.0, None));
+    commands
+        .0
+        .iter()
+        .for_each(|command| command.encode(&mut wire));
+    assert_eq!(
+        read(&wire, wire.len().max(1), Framer::next_command),
+        (commands.0, None)
+    );
 
     let responses = read::<Response>(input, whole, Framer::next_response);
     assert_eq!(read(input, 1, Framer::next_response), responses);
     let mut wire = Vec::new();
-    responses.0.iter().for_each(|response| response.encode(&mut wire));
+    responses
+        .0
+        .iter()
+        .for_each(|response| response.encode(&mut wire));
     // A percent sign may have come alone and goes twice, so a packet may outgrow the limit.
     let (again, error) = read(&wire, wire.len().max(1), Framer::next_response);
     assert!(error.is_none() || matches!(error, Some(Error::TooLong(_))));

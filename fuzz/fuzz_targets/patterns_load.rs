@@ -26,7 +26,11 @@ const HAYSTACKS: [&[u8]; 3] = [
 
 static BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let (set, _) = PatternSet::read_tsv(RULES).expect("rules");
-    Compiler::new().compile(&set, None).database.as_bytes().to_vec()
+    Compiler::new()
+        .compile(&set, None)
+        .database
+        .as_bytes()
+        .to_vec()
 });
 
 fuzz_target!(|edits: Vec<(u32, u8)>| {

@@ -13,22 +13,34 @@ fuzz_target!(|input: (u8, &[u8])| {
     if let Ok(text) = std::str::from_utf8(bytes) {
         match compile_check(kind, text) {
             Ok(lines) => {
-                let printed: Vec<String> = lines.iter().map(|line| line.entry.to_string()).collect();
+                let printed: Vec<String> =
+                    lines.iter().map(|line| line.entry.to_string()).collect();
                 let again = compile_check(kind, &printed.join("\n")).expect("what was printed");
-                assert!(again.iter().map(|line| &line.entry).eq(lines.iter().map(|line| &line.entry)));
+                assert!(
+                    again
+                        .iter()
+                        .map(|line| &line.entry)
+                        .eq(lines.iter().map(|line| &line.entry))
+                );
             }
             Err(errors) => {
                 assert!((1..=MOST_LINE_ERRORS).contains(&errors.len()));
                 assert!(errors.is_sorted_by_key(|error| error.line));
                 for error in errors {
                     let line = text.lines().nth(error.line - 1).unwrap_or_default();
-                    assert!((1..=line.chars().count() + 1).contains(&error.column), "{error}");
+                    assert!(
+                        (1..=line.chars().count() + 1).contains(&error.column),
+                        "{error}"
+                    );
                 }
             }
         }
         if let Ok(pattern) = text.parse::<SenderPattern>() {
             let printed = pattern.to_string();
-            assert_eq!(printed.parse::<SenderPattern>().expect("what was printed"), pattern);
+            assert_eq!(
+                printed.parse::<SenderPattern>().expect("what was printed"),
+                pattern
+            );
         }
     }
     let file = FILES[usize::from(choice) % FILES.len()];

@@ -20,7 +20,10 @@ fuzz_target!(|input: (&str, [i8; 4])| {
     let again = Expression::parse(expression.text()).expect("its own text");
     assert_eq!(again, expression);
     if let Ok(negated) = Expression::parse(&format!("!({text})")) {
-        assert_eq!(negated.evaluate(value_of), f64::from(u8::from(value == 0.0)));
+        assert_eq!(
+            negated.evaluate(value_of),
+            f64::from(u8::from(value == 0.0))
+        );
         let same: Vec<&str> = negated.symbols().collect();
         assert!(expression.symbols().eq(same));
     }

@@ -7,7 +7,10 @@ use rules::spamassassin::import;
 use rules::{Book, MAX_FILE, RuleSet};
 
 fuzz_target!(|input: (&[u8], &[u8])| {
-    let files = [("init.pre".to_owned(), input.0), ("local.cf".to_owned(), input.1)];
+    let files = [
+        ("init.pre".to_owned(), input.0),
+        ("local.cf".to_owned(), input.1),
+    ];
     let found = import(&files);
     assert_eq!(import(&files), found);
 

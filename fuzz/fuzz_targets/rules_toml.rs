@@ -59,7 +59,11 @@ fuzz_target!(|input: (&str, &[u8])| {
     for hit in &conclusion.hits {
         assert!(hit.count > 0 && hit.score.is_finite());
         assert!(hit.options.len() <= 5);
-        assert!(hit.options.iter().all(|option| option.chars().count() <= 64));
+        assert!(
+            hit.options
+                .iter()
+                .all(|option| option.chars().count() <= 64)
+        );
     }
     let scan = book.scan(&database, &mut workspace, &message);
     assert_eq!(book.conclude(&scan, &[]), conclusion);
