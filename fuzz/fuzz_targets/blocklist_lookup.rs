@@ -22,6 +22,8 @@ const OWN: &str = "example.org";
 #[derive(Debug)]
 struct Lists {
     answer: Option<Ipv4Addr>,
+    /// No foreign host has a name that goes on behind ours.
+    guards_own: bool,
     /// How names about private addresses begin.
     private: Vec<String>,
     asked: AtomicUsize,
@@ -36,7 +38,7 @@ impl Lists {
             "{name}"
         );
         let is_own = name.starts_with("example.org.") || name.contains(".example.org.");
-        assert!(!is_own && name.is_ascii(), "{name}");
+        assert!(!(is_own && self.guards_own) && name.is_ascii(), "{name}");
         assert!(
             !self.private.iter().any(|start| name.starts_with(start)),
             "{name}"
@@ -98,6 +100,7 @@ fuzz_target!(|input: (Option<[u8; 4]>, [u8; 4], Vec<[u8; 4]>, &str)| {
     let (answer, client, received, text) = input;
     let lists = Arc::new(Lists {
         answer: answer.map(Ipv4Addr::from),
+        guards_own: !text.to_lowercase().contains("example.org."),
         private: received
             .iter()
             .chain([&client])
