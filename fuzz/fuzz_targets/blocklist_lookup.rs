@@ -87,12 +87,12 @@ impl Resolver for Lists {
     }
 }
 
-/// RFC 5782 §2.1: how the name about an address begins, if the address is nobody's business and no
-/// host is called like that.
+/// RFC 5782 §2.1, §5: how the name about an address begins, if the address is nobody's business and no
+/// host is called like that. Of 127.0.0.1 lists are asked to see whether they are in order.
 fn private(octets: [u8; 4], text: &str) -> Option<String> {
     let [a, b, c, d] = octets;
     let name = format!("{d}.{c}.{b}.{a}");
-    let is_private = matches!((a, b), (10 | 127, _) | (192, 168) | (172, 16..=31));
+    let is_private = matches!((a, b), (10, _) | (192, 168) | (172, 16..=31));
     (is_private && !text.contains(&name)).then(|| name + ".")
 }
 

@@ -91,6 +91,10 @@ fn take_response(arrived: &mut Vec<u8>) -> Option<Response> {
     Some(response)
 }
 
+fn contains(octets: &[u8], part: &[u8]) -> bool {
+    octets.windows(part.len()).any(|window| window == part)
+}
+
 /// The name of a command, that after UID where it has one.
 fn verb(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text).to_ascii_uppercase();
@@ -126,10 +130,7 @@ impl Conversation<'_> {
 
     /// What holds of every response.
     fn look_at(&mut self, response: &[u8]) {
-        let secret = self.site.secret.as_bytes();
-        let shown = response
-            .windows(secret.len())
-            .any(|window| window == secret);
+        let shown = contains(response, self.site.secret.as_bytes());
         assert!(!shown, "a neighbour's mail");
         let Some(data) = response.strip_prefix(b"* ") else {
             return;
@@ -302,6 +303,10 @@ fuzz_target!(|input: (u8, u8, bool, &[u8])| {
     let (state, pace, is_stream, said) = input;
     let prelude = STATES[usize::from(state) % STATES.len()];
     Site::lend(|site| {
+        // libFuzzer sees what is compared, and comes to say it itself.
+        if contains(said, site.secret.as_bytes()) {
+            return;
+        }
         session(site, Pace(pace), async |client| {
             let mut conversation = Conversation {
                 client,
