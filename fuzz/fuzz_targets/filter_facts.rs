@@ -65,7 +65,7 @@ fuzz_target!(|input: (u16, &[u8])| {
     let symbol = &house.symbols[usize::from(choice) % house.symbols.len()];
     let matches = || {
         let tried = house.trial.matches(&house.filter, &input, symbol);
-        house.runtime.block_on(tried)
+        house.store.runtime.block_on(tried)
     };
     assert_eq!(matches(), matches());
 

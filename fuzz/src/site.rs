@@ -11,6 +11,7 @@ use imapd::Imapd;
 use learn::Learn;
 use mail::{ClientMessage, FlagSet, Mail, MailboxName};
 use mailauth::Authenticator;
+use parsebox::Parsebox;
 use policy::Policy;
 use prometheus_client::registry::Registry;
 use queue::{Queue, QueueOptions, RemoteRoute, Schedule, Timeouts};
@@ -220,6 +221,7 @@ impl<'s> Parts<'s> {
             policy: policy.clone(),
             blocklist: None,
             antivirus: None,
+            parsers: Parsebox::in_process(),
             cache: Some(RULES.path().to_owned()),
             tuning: Tuning::default(),
         });
