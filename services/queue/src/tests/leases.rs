@@ -192,6 +192,7 @@ impl World {
                 }
             }
             drop(facts);
+            self.compare();
             thread::yield_now();
         }
         if fate == Fate::Defers {
@@ -217,7 +218,23 @@ impl World {
                 .write(move |tx| table::remove(tx, identity, &gone));
             self.give_back(node, &addresses);
         }
+        self.compare();
         thread::yield_now();
+    }
+
+    /// Whoever has a lease in the tables has it by the facts, and until the same time.
+    fn compare(&self) {
+        const LEASES: &str =
+            "SELECT rcpt, lease_node, lease_until FROM queue_rcpt WHERE lease_until > 0";
+        let leases = self.house.db.read_blocking::<_, Error, _>(|reader| {
+            Ok(reader.query_all(LEASES, &[], |row| {
+                Ok((row.text(0)?.to_owned(), (row.int(1)?, row.int(2)?)))
+            })?)
+        });
+        let facts = self.facts.lock().unwrap();
+        for (address, lease) in leases.unwrap() {
+            assert_eq!(facts.held.get(&address), Some(&lease), "{address}");
+        }
     }
 
     fn give_back(&self, node: i64, addresses: &[String]) {
