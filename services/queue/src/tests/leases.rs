@@ -319,3 +319,20 @@ fn a_lease_comes_back_from_a_node_that_died_or_is_late() {
         world.end();
     });
 }
+
+/// A node that renews what another one has taken over meanwhile renews nothing.
+#[test]
+fn a_lease_is_renewed_by_its_holder_only() {
+    explore("late renewals", |house| {
+        let world = World::new(house);
+        let nodes = [
+            world.node(1, &[Fate::TakesLong]),
+            world.node(2, &[Fate::TakesLong, Fate::TakesLong]),
+            world.clock(&[LEASE, 60, 60, 60]),
+        ];
+        for node in nodes {
+            node.join().unwrap();
+        }
+        world.end();
+    });
+}
