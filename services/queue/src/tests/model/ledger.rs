@@ -339,7 +339,7 @@ impl Ledger {
                 }
                 continue;
             }
-            // RFC 5321 §4.5.4.1, and a few attempts at least.
+            // RFC 5321 §4.5.4.1: it gives up after days, and here after a few attempts at least.
             let too_late = self.now >= message.expires_at && recipient.attempts > DELAYS.len();
             recipient.state = match verdict {
                 Verdict::Taken => State::Delivered,
