@@ -219,7 +219,7 @@ mod tests {
             &"a".repeat(321),
             // Longer once they have their one spelling.
             &format!("*{}", ".ü".repeat(100)),
-            &format!("{}@a.test", "Ⱥ".repeat(32)),
+            &format!("{}@a.test", "Ⱥ".repeat(64)),
         ] {
             assert!(wrong.parse::<SenderPattern>().is_err(), "{wrong:?}");
         }
