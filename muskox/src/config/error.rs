@@ -40,7 +40,7 @@ impl ConfigError {
         Self::Syntax {
             path: path.to_owned(),
             line: before.bytes().filter(|&byte| byte == b'\n').count() + 1,
-            reason: explain(error.message()),
+            reason: printable(&explain(error.message())),
         }
     }
 }
@@ -63,6 +63,19 @@ fn explain(message: &str) -> String {
         .map(str::trim)
         .collect::<Vec<_>>()
         .join(", ")
+}
+
+/// Text from the file as one line: control characters are escaped.
+fn printable(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
 }
 
 /// The known key that `unknown` most resembles, when it resembles one at all.

@@ -98,11 +98,16 @@ mod tests {
                 "muskox.toml: [filter] ",
             ),
             ("hostname = ", "muskox.toml:1: "),
+            (
+                "hostname = \"a\\tb\\u0007\"",
+                "muskox.toml:1: `a\\tb\\u{7}` ",
+            ),
+            ("\"a\\nb\" = 1", "muskox.toml:1: unknown key `a\\nb`"),
         ];
         for (text, wanted) in table {
             let error = parse(text).unwrap_err();
             assert!(error.starts_with(wanted), "{text:?} gave {error:?}");
-            assert!(!error.contains('\n'), "one line: {error:?}");
+            assert!(!error.contains(char::is_control), "one line: {error:?}");
         }
     }
 }
