@@ -226,7 +226,10 @@ impl Postfix {
         for path in [&queue, &data] {
             fs::create_dir_all(path)?;
         }
-        program("chown", &["postfix", &data.display().to_string()])?;
+        // The log as well: its daemons make it when they have something to say of a queue's files.
+        for path in [data.as_path(), directory] {
+            program("chown", &["postfix", &path.display().to_string()])?;
+        }
         let master = format!("127.0.0.1:{} inet n - n - - smtpd\n{SERVICES}", smtp.port());
         fs::write(config.join("master.cf"), master)?;
         let here = directory.display();
