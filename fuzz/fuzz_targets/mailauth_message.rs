@@ -50,12 +50,18 @@ fn without(raw: &[u8], ranges: &[Range<usize>]) -> Vec<u8> {
 fn is_sound(raw: &[u8]) -> bool {
     let mut lines: Vec<&[u8]> = raw.split(|&octet| octet == b'\n').collect();
     let ends =
-        |line: &[u8]| line.iter().position(|&octet| octet == b'\r') == line.len().checked_sub(1);
+        |line: &&[u8]| line.iter().position(|&octet| octet == b'\r') == line.len().checked_sub(1);
     let fields: usize = header::fields(raw).map(|field| field.range.len()).sum();
     let blank = header::header_end(raw) - fields;
+    // A name may be folded away from its colon, and is then a field for some.
+    let has_colon = |field: header::Field<'_>| {
+        let first = raw[field.range].split(|&octet| octet == b'\n').next();
+        first.is_some_and(|line| line.contains(&b':'))
+    };
     lines.pop().is_some_and(<[u8]>::is_empty)
-        && lines.iter().all(|line| ends(line))
+        && lines.iter().all(ends)
         && matches!(blank, 0 | 2)
+        && header::fields(raw).all(has_colon)
         // RFC 6376 §2.8: a form feed is no white space, which not every verifier knows.
         && !raw.contains(&b'\x0c')
 }

@@ -16,7 +16,7 @@ const PIPE: usize = 64 << 10;
 /// Pieces that one sending is cut into at most.
 const PIECES: usize = 24;
 /// How long a server may be silent.
-const PATIENCE: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// RFC 8446 §5.1, §6: how the last words begin to a client that was told to start TLS and did not,
 /// and their length.

@@ -39,6 +39,9 @@ const NEIGHBOUR: &str = "bob@example.org";
 /// Executions after which everything is made anew: mail piles up and makes later ones slow.
 const LIFETIME: u32 = 2_000;
 
+/// How long the rules may take to compile.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// The compiled rules, which are the same on every site.
 static RULES: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().expect("a directory"));
 static SITE: Mutex<Option<Site>> = Mutex::new(None);
@@ -224,13 +227,16 @@ impl<'s> Parts<'s> {
             parsers: Parsebox::in_process(),
             cache: Some(RULES.path().to_owned()),
             tuning: Tuning::default(),
-        });
+        })
+        .expect("a filter");
+        let is_ready = self.store.runtime.block_on(filter.ready(PATIENCE));
+        assert!(is_ready, "no rules");
         Smtpd::new(smtpd::Options {
             hostname: self.hostname.clone(),
             directory: self.directory.clone(),
             queue: self.queue.clone(),
             authenticator: self.authenticator.clone(),
-            filter: filter.expect("a filter"),
+            filter,
             policy,
             db: self.store.db.clone(),
             tls: Some(tls),

@@ -22,8 +22,8 @@ const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-leve
 const MEMORY: u32 = 2_048;
 /// Octets of an input.
 const LENGTH: u32 = 65_536;
-/// Seconds of an input.
-const TIMEOUT: u32 = 5;
+/// Seconds of an input. Those that make a new site take one or two.
+const TIMEOUT: u32 = 10;
 /// A file system in memory: targets with a store flush it with every execution.
 const MEMORY_FILES: &str = "/dev/shm";
 
