@@ -278,7 +278,7 @@ pub const KEYS: &[Key] = &[
     key(
         "service",
         "sandbox",
-        "Whether the server gives up files (Landlock) and system calls (seccomp) that it never needs.",
+        "Whether the server gives up files (Landlock) and system calls (seccomp) that it never needs, and has pages and attachments read by processes that can do nothing else.",
     ),
 ];
 

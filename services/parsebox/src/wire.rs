@@ -16,7 +16,7 @@ const MAX_LIST: u32 = 4 << 20;
 /// Octets of all contents of a job.
 const MAX_CONTENT: u32 = 256 << 20;
 /// Octets of an answer.
-const MAX_ANSWER: u32 = 64 << 20;
+const MAX_ANSWER: u32 = 32 << 20;
 
 /// A content without its octets.
 #[derive(Debug, Serialize, Deserialize)]
