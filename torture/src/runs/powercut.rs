@@ -17,7 +17,7 @@ const SESSIONS: usize = 8;
 
 pub(crate) fn run(context: &Context) -> Result<Figures> {
     let cuts = context.depth(10_u64, 200);
-    let disk = Disk::create(context.directory(), "disk", context.depth(512, 4_096))?;
+    let disk = Disk::create(context.directory(), "disk", context.depth(512, 1_024))?;
     let sink = Sink::listen(context, LOOPBACK, Manners::Takes)?;
     let site = Site::at(disk.path(), context.binary());
     sink.serve(&site);
