@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 pub(crate) fn run(context: &Context) -> Result<Figures> {
     Peer::possible()?;
-    let cuts = context.depth(3_u64, 50);
+    let cuts = context.depth(3_u64, 20);
     let disk = Disk::create(context.directory(), "disk", context.depth(512, 1_024))?;
     let peer = Peer::start(context, "before", disk.path(), Start::First)?;
     let ledger = Ledger::of(context);
