@@ -94,6 +94,12 @@ impl Peer {
         ledger::log_in(Imap::connect(self.dovecot.imap).await?).await
     }
 
+    /// What Dovecot has logged last.
+    pub(crate) fn last_words(&self) -> String {
+        let log = fs::read_to_string(&self.dovecot.log).unwrap_or_default();
+        log.lines().next_back().unwrap_or_default().to_owned()
+    }
+
     /// Sends a signal to both masters and all their daemons.
     pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
         signal_all(&self.postfix.master()?, signal)?;
@@ -147,6 +153,7 @@ struct Dovecot {
     /// What ends it: unshare(1) hears nothing else, and takes everything with it.
     ending: Signal,
     imap: SocketAddr,
+    log: PathBuf,
 }
 
 impl Dovecot {
@@ -194,6 +201,7 @@ impl Dovecot {
             child,
             ending,
             imap,
+            log: directory.join("dovecot.log"),
         })
     }
 }
