@@ -9,6 +9,7 @@ pub mod config;
 pub mod control;
 pub mod demo;
 mod logging;
+mod printable;
 pub mod sandbox;
 pub mod server;
 mod verification;

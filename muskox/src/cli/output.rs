@@ -12,6 +12,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
+pub(super) use crate::printable::printable;
+
 /// How often something that runs shows that it does.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -199,18 +201,6 @@ pub(super) fn cell(value: Option<&Value>) -> String {
             .join(", "),
         Some(other) => other.to_string(),
     }
-}
-
-/// `text` with control characters escaped, so that it cannot steer a terminal.
-#[must_use]
-pub(super) fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|character| {
-            let escaped = character.is_control().then(|| character.escape_default());
-            let plain = escaped.is_none().then_some(character);
-            escaped.into_iter().flatten().chain(plain)
-        })
-        .collect()
 }
 
 /// A number of bytes as people write it: `512 B`, `1.5 MiB`.

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::printable::printable;
+
 /// Why a configuration is refused. Its text is one line for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -63,19 +65,6 @@ fn explain(message: &str) -> String {
         .map(str::trim)
         .collect::<Vec<_>>()
         .join(", ")
-}
-
-/// Text from the file as one line: control characters are escaped.
-fn printable(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            line.extend(character.escape_default());
-        } else {
-            line.push(character);
-        }
-    }
-    line
 }
 
 /// The known key that `unknown` most resembles, when it resembles one at all.

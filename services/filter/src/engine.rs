@@ -303,13 +303,10 @@ impl Filter {
         opinion: Opinion,
         raw: Bytes,
     ) -> Result<Teaching, learn::Error> {
-        let blocking = tokio::task::spawn_blocking(move || {
-            let input = Input::stored(raw);
-            let decoded = Parts::decode(&input.raw, &input.summary.structure);
-            (input, decoded)
-        });
-        let (input, (parts, job)) = blocking.await.map_err(|_| learn::Error::Cut)?;
-        let read = (parts, self.0.options.parsers.read(job).await);
+        let cut = |_| learn::Error::Cut;
+        let input = tokio::task::spawn_blocking(move || Input::stored(raw));
+        let input = input.await.map_err(cut)?;
+        let read = self.open(&input).await.map_err(cut)?;
         let filter = self.clone();
         let material = tokio::task::spawn_blocking(move || {
             let setting = Setting {
@@ -318,9 +315,8 @@ impl Filter {
                 is_own: |_| false,
             };
             Material::of(&Facts::read(&input, read, setting))
-        })
-        .await
-        .map_err(|_| learn::Error::Cut)?;
+        });
+        let material = material.await.map_err(cut)?;
         let owner = account.map_or(Owner::Global, Owner::Account);
         self.0
             .memory
@@ -342,6 +338,14 @@ impl Filter {
         let current = self.0.rulebook.current();
         let previous = current.as_ref().map(|rules| &rules.sets.database);
         crate::rulebook::check(&sets, previous)
+    }
+
+    /// Decodes the parts of a message and has them read.
+    pub(crate) async fn open(&self, input: &Input) -> Result<(Parts, Answer), JoinError> {
+        let owned = input.clone();
+        let decode = move || Parts::decode(&owned.raw, &owned.summary.structure);
+        let (parts, job) = compute(input, decode).await?;
+        Ok((parts, self.0.options.parsers.read(job).await))
     }
 
     async fn read(
@@ -366,10 +370,7 @@ impl Filter {
         policy: &Arc<Snapshot>,
     ) -> Result<Reading, JoinError> {
         let started = Instant::now();
-        let owned = input.clone();
-        let decode = move || Parts::decode(&owned.raw, &owned.summary.structure);
-        let (parts, job) = compute(input, decode).await?;
-        let read = (parts, self.0.options.parsers.read(job).await);
+        let read = self.open(input).await?;
         let (filter, owned, policy) = (self.clone(), input.clone(), Arc::clone(policy));
         let opening = micros(started);
         let conclude = move || filter.0.read(&owned, read, rules.as_deref(), &policy);

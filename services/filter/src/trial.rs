@@ -6,7 +6,7 @@ use patterns::{Compiler, Database};
 use rules::{Book, RuleSet, Workspace};
 
 use crate::engine::Filter;
-use crate::facts::{Facts, Parts, Setting};
+use crate::facts::{Facts, Setting};
 use crate::input::Input;
 use crate::rulebook::RulebookError;
 
@@ -40,8 +40,7 @@ impl Trial {
     /// Whether the rule `symbol` holds for a message: what of it was met.
     pub async fn matches(&self, filter: &Filter, input: &Input, symbol: &str) -> Option<String> {
         let options = filter.options();
-        let (parts, job) = Parts::decode(&input.raw, &input.summary.structure);
-        let read = (parts, options.parsers.read(job).await);
+        let read = filter.open(input).await.ok()?;
         let setting = Setting {
             hostname: &options.hostname,
             now: options.clock.now().0,
